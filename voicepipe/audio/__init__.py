@@ -1,0 +1,1 @@
+"""Sound on its way: resampling, telephony coding, and the account of what has been heard."""

@@ -1,0 +1,262 @@
+"""What happens in a realtime session, in words that all providers share.
+
+A session (`voicepipe.realtime.session`) answers every call with a list of outputs. An output is either a `Send`, which goes
+to the wire, or a happening, which the service turns into frames. Happenings are plain values: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+ResponseStatus: TypeAlias = Literal["completed", "cancelled", "incomplete", "failed"]
+FailureKind: TypeAlias = Literal[
+    "authentication",  # the key is wrong or missing
+    "quota",  # no credit, a billing limit
+    "rate_limit",
+    "model",  # no such model, or one this service cannot be used with
+    "request",  # the server refused one message of ours
+    "settings",  # a change of settings was refused, by us or by the server
+    "expired",  # the session reached its longest duration
+    "server",
+    "protocol",  # a message we could not read
+    "connection",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message for the wire.
+
+    Parameters:
+        message: The message, one JSON text.
+        droppable: Whether it is sound of the moment, which may be dropped when the socket cannot keep up.
+    """
+
+    message: bytes
+    droppable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    """The server knows our settings; input that waited has been sent."""
+
+    session_id: str
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsApplied:
+    """The server confirmed settings; `settings` is the whole of what is now in force, in the wire's shape."""
+
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStarted:
+    """The server heard the user begin to speak.
+
+    Parameters:
+        item_id: The id that the user's item will have.
+        audio_ms: Where in the sound sent so far the speech begins, in milliseconds.
+        cancels_response: Whether the server itself cancels a response that is running.
+    """
+
+    item_id: str
+    audio_ms: int = 0
+    cancels_response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpeechStopped:
+    """The server heard the user's turn end.
+
+    Parameters:
+        item_id: The id of the user's item.
+        audio_ms: Where in the sound sent so far the speech ends, in milliseconds.
+        creates_response: Whether the server itself starts a response.
+    """
+
+    item_id: str
+    audio_ms: int = 0
+    creates_response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserTranscript:
+    """Words the user said: all of the turn so far, or the final text of it."""
+
+    item_id: str
+    text: str
+    final: bool
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionUsage:
+    """What transcribing a turn of the user's cost; tokens or seconds, as the model is billed."""
+
+    item_id: str
+    seconds: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    """A response of the default conversation began."""
+
+    response_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Sound of the bot.
+
+    Parameters:
+        response_id: The response it belongs to.
+        item_id: The item it belongs to.
+        pcm: s16le mono at the session's `output_sample_rate`.
+    """
+
+    response_id: str
+    item_id: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BotTranscript:
+    """Words of the bot as they come.
+
+    Parameters:
+        text: The words added, with the spaces between them.
+        spoken: True if they go with sound of the session's, False if text is all there is.
+    """
+
+    response_id: str
+    item_id: str
+    text: str
+    spoken: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model calls a function.
+
+    Parameters:
+        arguments: The arguments, or None if they were not a JSON object; `problem` then says what was wrong.
+    """
+
+    response_id: str
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any] | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one response. Cached tokens are part of the input tokens, never beside them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    cached_tokens: int = 0
+    cached_text_tokens: int = 0
+    cached_audio_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFinished:
+    """A response ended, in whatever way; each `ResponseStarted` is followed by exactly one.
+
+    Parameters:
+        status: How it ended.
+        reason: The server's word for why it was cancelled or cut, e.g. `turn_detected`.
+        usage: Its tokens, if the server counted them.
+        calls: The ids of the function calls it made, in order.
+    """
+
+    response_id: str
+    status: ResponseStatus
+    reason: str = ""
+    usage: Usage | None = None
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCreated:
+    """An item joined the conversation; `item` is in the wire's shape."""
+
+    item_id: str
+    item: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemUpdated:
+    """An item was completed or got its transcript; `item` is None if only that is known."""
+
+    item_id: str
+    item: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRetrieved:
+    """The answer to `retrieve`: the item, or the server's reason for not having it."""
+
+    item_id: str
+    item: Mapping[str, Any] | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How much is left of the account's limits, in the wire's shape."""
+
+    limits: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something went wrong.
+
+    Parameters:
+        kind: What sort of thing.
+        message: What a person needs to know of it; holds no secret.
+        code: The server's own word for it, if it gave one.
+        fatal: Whether the session cannot go on.
+        field: The setting concerned, if it is about one.
+    """
+
+    kind: FailureKind
+    message: str
+    code: str = ""
+    fatal: bool = False
+    field: str = ""
+
+
+Happening: TypeAlias = (
+    SessionReady
+    | SettingsApplied
+    | UserSpeechStarted
+    | UserSpeechStopped
+    | UserTranscript
+    | TranscriptionUsage
+    | ResponseStarted
+    | AudioChunk
+    | BotTranscript
+    | ToolCall
+    | ResponseFinished
+    | ItemCreated
+    | ItemUpdated
+    | ItemRetrieved
+    | RateLimits
+    | Failure
+)
+Output: TypeAlias = Send | Happening
