@@ -3,6 +3,24 @@
 Bad settings are not here: pydantic's `ValidationError` already names the field and what would be right.
 """
 
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+FailureKind: TypeAlias = Literal[
+    "authentication",  # the key is wrong or missing
+    "quota",  # no credit, a billing limit
+    "rate_limit",
+    "model",  # no such model, or one this service cannot be used with
+    "request",  # the server refused one message of ours
+    "settings",  # a change of settings was refused, by us or by the server
+    "expired",  # the session reached its longest duration
+    "server",
+    "protocol",  # a message we could not read
+    "connection",
+]
+"""Of what sort a failure of a realtime API is."""
+
 
 class VoicepipeError(Exception):
     """Anything voicepipe raises on its own account."""
@@ -20,8 +38,24 @@ class MissingExtraError(VoicepipeError, ImportError):
         self.extra = extra
 
 
+class PortTakenError(VoicepipeError, OSError):
+    """A server's port is taken by another program."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"port {port} of {host} is taken by another program; choose another one")
+        self.port = port
+
+
 class ConnectionRefused(VoicepipeError):
-    """A realtime server could not be reached or would not have us; the message says what it answered."""
+    """A realtime server could not be reached or would not have us; the message says what it answered.
+
+    Attributes:
+        kind: Of what sort the reason is, in the words of `FailureKind`.
+    """
+
+    def __init__(self, message: str, kind: FailureKind = "connection") -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
 
 
 class SettingsError(VoicepipeError, ValueError):

@@ -10,19 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from voicepipe.errors import FailureKind
+
 ResponseStatus: TypeAlias = Literal["completed", "cancelled", "incomplete", "failed"]
-FailureKind: TypeAlias = Literal[
-    "authentication",  # the key is wrong or missing
-    "quota",  # no credit, a billing limit
-    "rate_limit",
-    "model",  # no such model, or one this service cannot be used with
-    "request",  # the server refused one message of ours
-    "settings",  # a change of settings was refused, by us or by the server
-    "expired",  # the session reached its longest duration
-    "server",
-    "protocol",  # a message we could not read
-    "connection",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What all realtime services share: the session contract, the happenings, the socket and the one processor."""

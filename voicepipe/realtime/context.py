@@ -1,0 +1,113 @@
+"""What a Pipecat context means to a realtime session: messages and tools in a neutral shape.
+
+A realtime service needs no adapter to run an inference; Pipecat's base class asks for one for its tools and its logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypedDict, cast
+
+from pipecat.adapters.llm.base_llm_adapter import BaseLLMAdapter
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import AdapterType, ToolsSchema
+from pipecat.processors.aggregators.llm_context import LLMContext
+
+from voicepipe.realtime.session import Role
+
+_ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ContextMessage:
+    """A message of text from a context."""
+
+    role: Role
+    text: str
+
+
+Tool: TypeAlias = dict[str, Any]
+"""A function tool in the flat shape that all realtime APIs take: `type`, `name`, `description`, `parameters`."""
+
+
+class _Params(TypedDict):
+    messages: list[ContextMessage]
+    tools: list[Tool]
+
+
+class RealtimeAdapter(BaseLLMAdapter[_Params]):
+    """The adapter of all realtime services."""
+
+    @property
+    def id_for_llm_specific_messages(self) -> str:
+        """The name under which a context holds messages meant for these services alone."""
+        return "voicepipe-realtime"
+
+    async def get_llm_invocation_params(self, context: LLMContext, **_: Any) -> _Params:
+        """Return the context's messages and tools."""
+        tools = context.tools
+        offered = tools_in_wire_shape(tools) if isinstance(tools, ToolsSchema) else []
+        return {"messages": messages_of(context), "tools": offered}
+
+    def to_provider_tools_format(self, tools_schema: ToolsSchema) -> list[Any]:
+        """Return tools in the flat shape."""
+        return tools_in_wire_shape(tools_schema)
+
+    def get_messages_for_logging(self, context: LLMContext) -> list[dict[str, Any]]:
+        """Return the messages with images and sound cut short."""
+        return cast("list[dict[str, Any]]", self.get_messages(context, truncate_large_values=True))
+
+
+def messages_of(context: LLMContext) -> list[ContextMessage]:
+    """Return the messages of text in a context, oldest first; what has no text is left out."""
+    found: list[ContextMessage] = []
+    for message in cast("list[Any]", context.get_messages()):
+        if not isinstance(message, Mapping):
+            continue
+        fields = cast("Mapping[str, Any]", message)
+        role, text = _ROLES.get(str(fields.get("role"))), _text_of(fields.get("content"))
+        if role and text:
+            found.append(ContextMessage(role, text))
+    return found
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = [
+        cast("Mapping[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, Mapping)
+    ]
+    return " ".join(str(part["text"]) for part in parts if part.get("type") == "text" and part.get("text"))
+
+
+def tools_in_wire_shape(tools: ToolsSchema | Iterable[FunctionSchema | Mapping[str, Any]]) -> list[Tool]:
+    """Return tools in the flat shape, from a `ToolsSchema` or a list of schemas and dicts (seed contradiction C19).
+
+    A dict in the shape of chat completions (`{"type": "function", "function": {...}}`) is made flat.
+    """
+    if isinstance(tools, ToolsSchema):
+        own = (tools.custom_tools or {}).get(AdapterType.OPENAI, [])
+        return [_flat(tool) for tool in [*cast("list[Any]", tools.standard_tools), *own]]
+    return [_flat(tool) for tool in tools]
+
+
+def _flat(tool: Any) -> Tool:
+    if isinstance(tool, FunctionSchema):
+        parameters = {"type": "object", "properties": tool.properties, "required": tool.required}
+        return {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": parameters,
+        }
+    fields = dict(cast("Mapping[str, Any]", tool))
+    inner = fields.get("function")
+    return {"type": "function", **cast("Mapping[str, Any]", inner)} if isinstance(inner, Mapping) else fields

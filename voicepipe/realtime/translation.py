@@ -1,0 +1,79 @@
+"""Values of a realtime session in Pipecat's words: token counts, error categories, what a tool gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.pipeline.base_pipeline import BasePipeline
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.utils.errors import ErrorCategory
+
+from voicepipe.errors import FailureKind
+from voicepipe.frames import FunctionCallResultFrame
+from voicepipe.realtime.events import Usage
+
+FATAL_CATEGORIES: Mapping[FailureKind, ErrorCategory] = {
+    "authentication": ErrorCategory.AUTHENTICATION,
+    "quota": ErrorCategory.QUOTA,
+    "rate_limit": ErrorCategory.RATE_LIMIT,
+    "model": ErrorCategory.INVALID_REQUEST,
+    "request": ErrorCategory.INVALID_REQUEST,
+    "settings": ErrorCategory.INVALID_REQUEST,
+    "expired": ErrorCategory.SERVER,
+    "server": ErrorCategory.SERVER,
+    "protocol": ErrorCategory.SERVER,
+    "connection": ErrorCategory.CONNECTIVITY,
+}
+"""What ends a session, in Pipecat's words."""
+
+_PASSING_CATEGORIES: Mapping[FailureKind, ErrorCategory] = {
+    "rate_limit": ErrorCategory.RATE_LIMIT,
+    "server": ErrorCategory.SERVER,
+}
+
+
+def category_of(kind: FailureKind, *, fatal: bool) -> ErrorCategory:
+    """Return Pipecat's category.
+
+    Pipecat takes some categories as the end of a service, whatever else is said; a failure the session survives must
+    not get one of those (promise P-15).
+    """
+    return FATAL_CATEGORIES[kind] if fatal else _PASSING_CATEGORIES.get(kind, ErrorCategory.APPLICATION)
+
+
+def token_usage(usage: Usage) -> LLMTokenUsage:
+    """Return token counts as Pipecat's metrics have them."""
+    return LLMTokenUsage(
+        prompt_tokens=usage.input_tokens,
+        completion_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        cache_read_input_tokens=usage.cached_tokens,
+        input_audio_tokens=usage.input_audio_tokens,
+        output_audio_tokens=usage.output_audio_tokens,
+        cache_read_input_audio_tokens=usage.cached_audio_tokens,
+    )
+
+
+def tool_output(result: Any) -> str:
+    """Return a function's result as the text a model reads: words as they are, anything else as JSON."""
+    if isinstance(result, str):
+        return result
+    if result is None:
+        return "COMPLETED"
+    return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def wants_answer(frame: FunctionCallResultFrame) -> bool:
+    """Whether the model is to speak to a function's result; its own properties decide before the frame does."""
+    if frame.properties and frame.properties.run_llm is not None:
+        return frame.properties.run_llm
+    return frame.run_llm is not False
+
+
+def has_user_aggregator(pipeline: BasePipeline | FrameProcessor) -> bool:
+    """Whether somewhere in a pipeline a context aggregator decides when the user's turns begin and end."""
+    return any(isinstance(p, LLMUserAggregator) or has_user_aggregator(p) for p in pipeline.processors)

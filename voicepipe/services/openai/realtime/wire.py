@@ -1,0 +1,82 @@
+"""Client events of the GA wire as JSON texts, and settings in the wire's shape (protocol page, sections 3 and 10.1)."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+
+from voicepipe.realtime.events import Send
+from voicepipe.realtime.session import Role
+from voicepipe.realtime.settings import plain
+from voicepipe.services.openai.realtime.events import SessionProperties
+
+MERGED_BY_SERVER = frozenset({"audio", "input", "output"})
+"""The parts of a session whose fields the server merges one by one; anything else replaces what was there."""
+
+_APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
+_APPEND_TAIL = b'"}'
+
+
+def append_audio(sound: bytes) -> Send:
+    """Return the event that appends `sound`, which is in the session's input format."""
+    return Send(b"".join((_APPEND_HEAD, b2a_base64(sound, newline=False), _APPEND_TAIL)), droppable=True)
+
+
+def event(type_: str, **fields: Any) -> Send:
+    """Return a client event."""
+    return Send(orjson.dumps({"type": type_, **fields}))
+
+
+def session_update(session: Mapping[str, Any], event_id: str) -> Send:
+    """Return a `session.update`; its `type` is required in each, also in a partial one."""
+    return event("session.update", event_id=event_id, session={"type": "realtime", **session})
+
+
+def create_item(item_id: str, item: Mapping[str, Any]) -> Send:
+    """Return the event that adds an item at the end of the conversation."""
+    return event("conversation.item.create", event_id=f"evt_{item_id}", item={"id": item_id, **item})
+
+
+def message_item(role: Role, text: str) -> dict[str, Any]:
+    """Return a message of text."""
+    part = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": part, "text": text}]}
+
+
+def tool_result_item(call_id: str, output: str) -> dict[str, Any]:
+    """Return the answer to a function call."""
+    return {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def session_in_wire_shape(properties: SessionProperties) -> dict[str, Any]:
+    """Return settings as the wire takes them.
+
+    What was never given is left out, as is a None that only means "not given"; a None that was given for something the
+    API can clear goes out as null, and so does `turn_detection=False`.
+    """
+    wire = _without_none(plain(properties))
+    modalities = wire.get("output_modalities")
+    if modalities and len(modalities) > 1:
+        wire["output_modalities"] = ["audio"]
+    return wire
+
+
+_CAN_BE_CLEARED = frozenset({"transcription", "noise_reduction", "tracing", "prompt", "include"})
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    wire: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is None:
+            if name in _CAN_BE_CLEARED:
+                wire[name] = None
+        elif name == "turn_detection" and value is False:
+            wire[name] = None
+        elif isinstance(value, Mapping) and name not in ("tracing", "prompt"):
+            wire[name] = _without_none(cast("Mapping[str, Any]", value))
+        else:
+            wire[name] = value
+    return wire
