@@ -1,0 +1,63 @@
+"""A realtime server of which a test writes each line: for what a service does with what the wire says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from websockets.asyncio.server import ServerConnection, serve
+
+WITHIN_SECS = 5.0
+"""No test waits longer for anything."""
+
+
+class ScriptedServer:
+    """Takes one connection; what the client sends is kept until the test asks for it."""
+
+    def __init__(self) -> None:
+        self.headers: Mapping[str, str] = {}
+        self.path = ""
+        self.received: list[dict[str, Any]] = []
+        self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._connected: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}/v1/realtime"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        self.headers, self.path = dict(connection.request.headers.raw_items()), connection.request.path
+        self._connected.set_result(connection)
+        async for message in connection:
+            event = json.loads(message)
+            self.received.append(event)
+            self._events.put_nowait(event)
+
+    async def say(self, *lines: bytes) -> None:
+        connection = await self._connected
+        for one in lines:
+            await connection.send(one, text=True)
+
+    async def hang_up(self, code: int = 1000, reason: str = "") -> None:
+        await (await self._connected).close(code, reason)
+
+    async def vanish(self) -> None:
+        """Drop the connection without a close frame."""
+        (await self._connected).transport.abort()
+
+    async def expect(self, type_: str) -> dict[str, Any]:
+        """Return the next event of a type; those before it are passed over."""
+        async with asyncio.timeout(WITHIN_SECS):
+            while True:
+                event = await self._events.get()
+                if event["type"] == type_:
+                    return event

@@ -1,0 +1,91 @@
+"""The commands and their options. What they do is in modules of their own, loaded when a command is run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from loguru import logger
+from rich.console import Console
+from rich.markup import escape
+
+from voicepipe.cli.exits import EXPECTED, exit_for
+
+app = typer.Typer(
+    name="voicepipe",
+    help="Speech-to-speech bots as a pipeline of frames.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
+
+
+@app.command()
+def demo(
+    question: Annotated[
+        Path | None,
+        typer.Argument(help="A WAV file with a spoken question; without it, two questions that come along."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the results are written.")] = Path("demo-output"),
+    live: Annotated[bool, typer.Option("--live", help="Talk to OpenAI, with OPENAI_API_KEY.")] = False,
+    model: Annotated[str, typer.Option(help="The model's name.")] = "gpt-realtime",
+    script: Annotated[Path | None, typer.Option(help="What the local brain answers (YAML).")] = None,
+    port: Annotated[int, typer.Option(help="The local server's port; 0 takes a free one.")] = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Ask a spoken question and hear the answer: locally with no key and no network, or live."""
+    from voicepipe.cli.demo import run_demo
+
+    _log(verbose)
+    try:
+        code = run_demo(question, out=out, live=live, model=model, script=script, port=port)
+    except EXPECTED as error:
+        _fail(error)
+    raise typer.Exit(code)
+
+
+@app.command("serve-local")
+def serve_local(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.")] = 8765,
+    script: Annotated[Path | None, typer.Option(help="What the brain answers (YAML).")] = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(help="An OpenAI-compatible endpoint for the brain, e.g. http://127.0.0.1:11434/v1."),
+    ] = None,
+    llm_model: Annotated[str, typer.Option(help="The model the endpoint is asked for.")] = "default",
+    tones: Annotated[
+        bool, typer.Option("--tones", help="Speak and hear in coded tones instead of words.")
+    ] = False,
+    max_sessions: Annotated[int, typer.Option(help="How many sessions it serves at once.")] = 8,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the OpenAI Realtime API on this machine, until Ctrl-C."""
+    from voicepipe.cli.serve import run_server
+
+    _log(verbose)
+    try:
+        run_server(
+            port=port, script=script, llm=llm, llm_model=llm_model, tones=tones, max_sessions=max_sessions
+        )
+    except EXPECTED as error:
+        _fail(error)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _log(verbose: bool) -> None:
+    logger.remove()
+    logger.add(sys.stderr, level="DEBUG" if verbose else "ERROR")
+
+
+def _fail(error: Exception) -> NoReturn:
+    """Say in one line what is wrong and leave with the code for it."""
+    Console(stderr=True).print(f"[red]voicepipe:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    raise typer.Exit(int(exit_for(error)))

@@ -1,0 +1,41 @@
+"""Exit codes of the command line, the same for all commands."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from pydantic import ValidationError
+
+from voicepipe.errors import (
+    ConnectionRefused,
+    MissingExtraError,
+    PortTakenError,
+    VoicepipeError,
+)
+
+
+class Exit(IntEnum):
+    """What a command ended with. 2 is also what a wrong option gives."""
+
+    OK = 0
+    NO_ANSWER = 1
+    """The bot gave no answer, or the conversation broke off."""
+    BAD_INPUT = 2
+    """No such file, not a WAV file, an empty or silent one, a script that cannot be read."""
+    PORT_TAKEN = 3
+    MISSING_EXTRA = 4
+    REFUSED = 5
+    """The server cannot be reached or refused the key, the model or the settings."""
+
+
+EXPECTED = (VoicepipeError, FileNotFoundError, IsADirectoryError, ValidationError)
+"""The errors that a person can do something about; any other is a fault of the program's and keeps its traceback."""
+
+
+def exit_for(error: Exception) -> Exit:
+    """Return the code for one of the expected errors."""
+    if isinstance(error, MissingExtraError):
+        return Exit.MISSING_EXTRA
+    if isinstance(error, PortTakenError):
+        return Exit.PORT_TAKEN
+    return Exit.REFUSED if isinstance(error, ConnectionRefused) else Exit.BAD_INPUT
