@@ -126,11 +126,6 @@ def _worker(
     )
 
 
-def _listen(worker: PipelineWorker, event: str, handler: Callable[..., Awaitable[None]]) -> None:
-    # Pipecat does not say of what type a handler is.
-    worker.add_event_handler(event, handler)  # pyright: ignore[reportUnknownMemberType]
-
-
 @contextmanager
 def _nothing() -> Generator[None]:
     yield
@@ -142,9 +137,9 @@ class _Ending:
     def __init__(self, worker: PipelineWorker) -> None:
         self._worker = worker
         self._result: RunResult | None = None
-        _listen(worker, "on_pipeline_error", self._on_error)
-        _listen(worker, "on_pipeline_finished", self._on_finished)
-        _listen(worker, "on_idle_timeout", self._on_idle)
+        worker.add_event_handler("on_pipeline_error", self._on_error)
+        worker.add_event_handler("on_pipeline_finished", self._on_finished)
+        worker.add_event_handler("on_idle_timeout", self._on_idle)
 
     @property
     def result(self) -> RunResult:
@@ -154,7 +149,7 @@ class _Ending:
         async def call(worker: PipelineWorker, _frame: Frame) -> None:
             await on_started(worker)
 
-        _listen(self._worker, "on_pipeline_started", call)
+        self._worker.add_event_handler("on_pipeline_started", call)
 
     @contextmanager
     def on_signals(self, runner: WorkerRunner) -> Generator[None]:
