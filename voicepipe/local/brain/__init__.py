@@ -84,3 +84,7 @@ class Brain(Protocol):
             voicepipe.errors.VoicepipeError: There is no answer to be had, e.g. the text endpoint is away.
         """
         ...
+
+    async def aclose(self) -> None:
+        """Let go of what it holds, e.g. connections; the server that was given the brain does so at its end."""
+        ...
