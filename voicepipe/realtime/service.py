@@ -186,7 +186,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         await self.perform(self._session.receive(message))
 
     async def _lost(self, closed: Closed) -> None:
-        self._connection = None
+        await self._disconnect()
         await self.perform(self._session.closed())
         reason = closed.reason or "no reason given"
         message = f"the server closed the connection (code {closed.code}: {reason})"

@@ -1,0 +1,51 @@
+"""What holds for every test: nothing is left running after it, and tests that need time get a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import pytest_asyncio
+from loguru import logger
+
+from tests.support.virtual_time import VirtualTimeLoop
+
+_KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor")
+"""The loop's own pool of threads ends with the loop."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "virtual_time: the event loop's clock jumps to the next timer")
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualTimeLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.fixturenames.insert(0, "nothing_is_left_running")
+
+
+@pytest_asyncio.fixture
+async def nothing_is_left_running() -> AsyncIterator[None]:
+    """P-11: no task and no thread that a test started is left after it."""
+    threads_before, tasks_before = set(threading.enumerate()), asyncio.all_tasks()
+    yield
+    current = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() - tasks_before if task is not current and not task.done()]
+    assert not tasks, f"tasks are left: {[task.get_name() for task in tasks]}"
+    threads = [thread.name for thread in set(threading.enumerate()) - threads_before]
+    threads = [name for name in threads if not name.startswith(_KEPT_THREADS)]
+    assert not threads, f"threads are left: {threads}"
