@@ -287,7 +287,7 @@ class TestTools:
         async with conversation(
             prepare=lambda llm: llm.register_function("weather", weather),
             around=lambda llm: [pair.user(), llm, after, pair.assistant()],
-        ) as (bot, server, _):
+        ) as (_bot, server, _):
             await server.say(response_created(), arguments_done("call_1", "weather", "{}"))
             result = await server.expect("conversation.item.create")
             await server.say(item_added(result["item"]["id"]), response_done())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 
@@ -172,6 +172,6 @@ class ConversationObserver(BaseObserver):
 
 def _arguments(arguments: Any) -> str:
     if isinstance(arguments, Mapping):
-        pairs: Mapping[Any, Any] = arguments
+        pairs = cast("Mapping[str, Any]", arguments)
         return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in pairs.items())
     return str(arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,10 +28,13 @@ from voicepipe.services.openai.realtime import (
     InputAudioTranscription,
     OpenAIRealtimeLLMService,
     SessionProperties,
+    TurnDetection,
 )
-from voicepipe.transports.wav_file import Question, Sound, WavFileTransport, read_wav
+from voicepipe.services.openai.realtime.service import DEFAULT_URL
+from voicepipe.transports.sound import Sound, read_wav
+from voicepipe.transports.wav_file import Question, WavFileTransport
 
-RECORDING = Path(__file__).parent.parent / "local" / "recordings" / "goforward.wav"
+RECORDING = Path(__file__).parent.parent / "local" / "recordings" / "go_forward.wav"
 """A recording of a person; its source and licence are noted beside it."""
 
 _RESULTS = {
@@ -62,7 +65,7 @@ _ORDER_TOOL = {
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    url: str | None
+    url: str
     api_key: str
     speech: SpeechEngine | None
 
@@ -117,12 +120,12 @@ class _Demo:
         return self._ended(result, transport, conversation)
 
     @asynccontextmanager
-    async def _server(self) -> AsyncIterator[_Server]:
+    async def _server(self) -> AsyncGenerator[_Server]:
         if self.live:
             key = os.environ.get("OPENAI_API_KEY", "")
             if not key:
                 raise ConnectionRefused("--live needs a key: set OPENAI_API_KEY", "authentication")
-            yield _Server(None, key, None)
+            yield _Server(DEFAULT_URL, key, None)
             return
         with self.console.status("loading ears and voice"):
             speech = speech_engine("local")
@@ -152,12 +155,13 @@ def _spoken(speech: SpeechEngine, text: str) -> Sound:
 def _bot(server: _Server, model: str) -> OpenAIRealtimeLLMService:
     properties = SessionProperties(
         instructions=_INSTRUCTIONS,
-        audio=AudioConfiguration(input=AudioInput(transcription=InputAudioTranscription())),
+        audio=AudioConfiguration(
+            input=AudioInput(transcription=InputAudioTranscription(), turn_detection=TurnDetection())
+        ),
         tools=[_WEATHER_TOOL, _ORDER_TOOL],
     )
-    address = {"base_url": server.url} if server.url else {}
     llm = OpenAIRealtimeLLMService(
-        api_key=server.api_key, model=model, session_properties=properties, **address
+        api_key=server.api_key, model=model, base_url=server.url, session_properties=properties
     )
     llm.register_function("get_weather", _get_weather)
     llm.register_function("get_order_status", _get_order_status)

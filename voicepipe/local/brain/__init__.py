@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -77,7 +77,7 @@ class Call:
 class Brain(Protocol):
     """Decides what to answer."""
 
-    def reply(self, conversation: Conversation) -> AsyncIterator[Say | Call]:
+    def reply(self, conversation: Conversation) -> AsyncGenerator[Say | Call]:
         """Yield the answer to `conversation`, piece by piece.
 
         Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -58,7 +58,7 @@ class LLMBrain:
         """Close the connections to the endpoint."""
         await self._client.close()
 
-    async def reply(self, conversation: Conversation) -> AsyncIterator[Say | Call]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Say | Call]:
         """Yield the model's answer to `conversation`: each sentence as it is finished, then the calls.
 
         Raises:
@@ -77,7 +77,7 @@ class LLMBrain:
         except (openai.OpenAIError, ValueError) as error:
             raise self._failure(f"broke off: {error or type(error).__name__}") from None
 
-    async def _ask(self, conversation: Conversation) -> AsyncIterator[Say | Call]:
+    async def _ask(self, conversation: Conversation) -> AsyncGenerator[Say | Call]:
         splitter = SentenceSplitter()
         calls: dict[int, _PartialCall] = {}
         stream = await self._client.chat.completions.create(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -42,7 +42,7 @@ class ScriptBrain:
         self._script = script or Script.default()
         self._now = now
 
-    async def reply(self, conversation: Conversation) -> AsyncIterator[Say | Call]:
+    async def reply(self, conversation: Conversation) -> AsyncGenerator[Say | Call]:
         """Yield the answer to `conversation`, a sentence or a call at a time."""
         for piece in self._answer(_Heard.of(conversation, self._now())):
             if isinstance(piece, Call):

@@ -6,7 +6,6 @@ import base64
 import json
 
 import pytest
-from voicepipe.audio.playback import Heard
 
 from tests.services.openai.realtime.wire_lines import (
     arguments_done,
@@ -26,6 +25,7 @@ from tests.services.openai.realtime.wire_lines import (
     updated,
     words_delta,
 )
+from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import (
     AudioChunk,
     BotTranscript,

@@ -1,0 +1,77 @@
+"""Server events as JSON-ready mappings, and the refusals that become `error` events (protocol page, 10.2 and 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, TypeAlias
+
+Event: TypeAlias = dict[str, Any]
+
+
+class Refusal(Exception):
+    """A client event that the API would refuse; it becomes one `error` event and changes nothing.
+
+    Args:
+        code: The API's word for it.
+        message: What a person needs to know.
+        param: The field concerned.
+    """
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+class Ids:
+    """Ids in the API's shapes, counted: the same conversation always has the same ids."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def new(self, kind: str) -> str:
+        """Return a new id of a kind: `event`, `item`, `resp`, `call`, `sess`, `conv`."""
+        return f"{kind}_{next(self._numbers):021d}"
+
+
+class Events:
+    """Makes the server events of one session."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+
+    def make(self, type_: str, **fields: Any) -> Event:
+        """Return a server event."""
+        return {"type": type_, "event_id": self._ids.new("event"), **fields}
+
+    def refusal(self, refusal: Refusal, event_id: str | None) -> Event:
+        """Return the `error` event for a refusal of the client event `event_id`."""
+        return self.error("invalid_request_error", refusal.code, refusal.message, refusal.param, event_id)
+
+    def error(
+        self,
+        type_: str,
+        code: str | None,
+        message: str,
+        param: str | None = None,
+        event_id: str | None = None,
+    ) -> Event:
+        """Return an `error` event."""
+        error = {"type": type_, "code": code, "message": message, "param": param, "event_id": event_id}
+        return self.make("error", error=error)
+
+
+def text_field(event: Mapping[str, Any], name: str) -> str:
+    """Return a required field of a client event that has to be text.
+
+    Raises:
+        Refusal: It is missing or something else.
+    """
+    value = event.get(name)
+    if value is None:
+        raise Refusal("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
+    if not isinstance(value, str):
+        raise Refusal("invalid_type", f"Invalid type for '{name}': expected a string.", name)
+    return value
