@@ -55,4 +55,4 @@ lock: ## renew .requirements.lock from pyproject.toml (needs uv)
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra all --group dev --no-header pyproject.toml -o .requirements.lock
 
 clean: ## remove everything that was made
-	@rm -rf $(VENV) docs/_site demo-output .pytest_cache .ruff_cache .hypothesis .cache build dist
+	@rm -rf $(VENV) .site demo-output .pytest_cache .ruff_cache .hypothesis .cache build dist

@@ -1,0 +1,1 @@
+"""Measurements; `python -m tests.benchmarks [name ...]` runs them. Nothing here is asserted."""
