@@ -1,6 +1,6 @@
 """A click's way through the whole pipeline: how much later than it went in it comes out, beside Pipecat's resampler.
 
-Sound of 8 kHz goes in, the service resamples it to 24 kHz, an echo on the wire sends it back, and it is resampled to 8 kHz: a
+Sound of 8 kHz goes in, is resampled to 24 kHz, an echo on the wire sends it back, and it is resampled to 8 kHz: a
 telephone call with a model that answers at once. The only difference between the two rows is who resamples.
 """
 
@@ -127,7 +127,9 @@ def main() -> None:
     ours = asyncio.run(_measure([AudioResampler()], [AudioResampler(out_rate=RATE)]))
     before, after = _PipecatResampler(24000, InputAudioRawFrame), _PipecatResampler(RATE, OutputAudioRawFrame)
     theirs = asyncio.run(_measure([before], [after]))
-    table = Table(title="A click, 8 kHz to 24 kHz and back: from its own time to when it is heard, 20 ms chunks")
+    table = Table(
+        title="A click, 8 kHz to 24 kHz and back: from its own time to when it is heard, 20 ms chunks"
+    )
     for heading in ("resampler", "median ms", "longest ms", "of these, the chunk itself"):
         table.add_column(heading, justify="right")
     for name, late_ms in (("voicepipe", ours), ("Pipecat", theirs)):

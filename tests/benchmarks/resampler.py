@@ -17,7 +17,9 @@ CHUNKS = 400
 
 
 def main() -> None:
-    table = Table(title="Resampling chunks of 20 ms: how late sound comes out (median / longest), time a chunk (median)")
+    table = Table(
+        title="Resampling chunks of 20 ms: how late sound comes out (median / longest), time a chunk (median)"
+    )
     for heading in ("kHz", "polyphase", "", "soxr HQ", "", "soxr VHQ", "", "VHQ / polyphase"):
         table.add_column(heading, justify="right", no_wrap=True)
     for in_rate, out_rate in RATIOS:
