@@ -11,13 +11,16 @@ too on request; what it holds back, measured with 20 ms chunks (median / longest
 | soxr-hq | 42 / 73 | 21 / 37 | 22 / 38 |
 | soxr-vhq | 85 / 153 | 43 / 76 | 22 / 37 |
 
-`soxr-qq` interpolates without a filter: quick, but what is above the lower rate's half folds back.
+`soxr-qq` interpolates without a filter: quick, but what is above the lower rate's half folds back. soxr's output is not
+shifted against its input, as the polyphase's is by `delay_ms`: its sound is late because it waits for more to come.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
-from typing import Any, Literal, Protocol, TypeAlias, cast
+from dataclasses import replace
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import soxr
@@ -31,6 +34,7 @@ from voicepipe.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
+    StopFrame,
     TTSStoppedFrame,
 )
 
@@ -38,6 +42,9 @@ Quality: TypeAlias = Literal["auto", "polyphase", "soxr-qq", "soxr-lq", "soxr-mq
 """`auto` is `polyphase` where that serves, else `soxr-hq`."""
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 192_000
+
+_Sound = TypeVar("_Sound", InputAudioRawFrame, OutputAudioRawFrame)
+"""The user's or the bot's."""
 
 
 class _Core(Protocol):
@@ -52,20 +59,26 @@ class _SoxrCore:
     """soxr behind the same three methods."""
 
     def __init__(self, in_rate: int, out_rate: int, quality: str) -> None:
-        self._stream = soxr.ResampleStream(in_rate, out_rate, 1, dtype="int16", quality=quality)
-        # Its filter is linear in phase and soxr takes its delay off, so sound only waits for more to come.
+        # With int16, soxr adds dither noise that depends on the chunks, and goes on with it after `clear`.
+        self._stream = soxr.ResampleStream(in_rate, out_rate, 1, dtype="float32", quality=quality)
         self.delay_ms = 0.0
 
     def process(self, samples: Samples) -> Samples:
-        return cast("Samples", self._stream.resample_chunk(samples))
+        return self._give(samples, last=False)
 
     def flush(self) -> Samples:
-        rest = cast("Samples", self._stream.resample_chunk(np.empty(0, np.int16), last=True))
+        rest = self._give(np.empty(0, np.int16), last=True)
         self.reset()
         return rest
 
     def reset(self) -> None:
         self._stream.clear()
+
+    def _give(self, samples: Samples, *, last: bool) -> Samples:
+        out = np.rint(self._stream.resample_chunk(samples.astype(np.float32), last=last))
+        np.minimum(out, 32767, out=out)
+        np.maximum(out, -32768, out=out)
+        return out.astype(np.int16)
 
 
 class StreamResampler:
@@ -79,8 +92,8 @@ class StreamResampler:
         quality: Which method; see the module's table for what soxr's hold back.
 
     Raises:
-        AudioFormatError: A rate is not a whole number from 1,000 to 192,000, or `polyphase` was asked for between rates
-            that it does not serve.
+        AudioFormatError: A rate is not a whole number from 1,000 to 192,000, there is no such quality, or `polyphase` was
+            asked for between rates that it does not serve.
     """
 
     def __init__(self, in_rate: int, out_rate: int, quality: Quality = "auto") -> None:
@@ -88,12 +101,13 @@ class StreamResampler:
         """The rate of what goes in, in hertz."""
         self.out_rate = _checked("out_rate", out_rate)
         """The rate of what comes out, in hertz."""
+        quality = _checked_quality(quality)
         self._core: _Core | None = _core(in_rate, out_rate, quality) if in_rate != out_rate else None
         self._odd = b""
 
     @property
     def delay_ms(self) -> float:
-        """How much later than it went in a sound comes out, in milliseconds: the filter's group delay."""
+        """How far sound is shifted within the stream, in milliseconds: the filter's group delay; 0 with soxr."""
         return self._core.delay_ms if self._core else 0.0
 
     def process(self, pcm: bytes) -> bytes:
@@ -109,7 +123,12 @@ class StreamResampler:
         return self._core.process(np.frombuffer(pcm, np.int16)).tobytes()
 
     def flush(self) -> bytes:
-        """Return the tail that was held back; then it is ready for another stream. Half a sample is dropped."""
+        """Return the tail that was held back; then it is ready for another stream. Half a sample is dropped.
+
+        With polyphase, the whole of what came out then lasts as long as what went in and twice `delay_ms`: each chunk
+        has given its full length, and the tail is what the filter still holds. With soxr it lasts as long as what went
+        in. Of a stream into which nothing went, nothing comes out.
+        """
         self._odd = b""
         return self._core.flush().tobytes() if self._core else b""
 
@@ -128,6 +147,12 @@ def _checked(name: str, rate: Any) -> int:
     )
 
 
+def _checked_quality(quality: Quality) -> Quality:
+    if quality in get_args(Quality):
+        return quality
+    raise AudioFormatError(f"quality: {quality!r} is none of {', '.join(get_args(Quality))}")
+
+
 def _core(in_rate: int, out_rate: int, quality: Quality) -> _Core:
     serves = in_rate in RATES and out_rate in RATES
     if quality == "polyphase" and not serves:
@@ -139,6 +164,60 @@ def _core(in_rate: int, out_rate: int, quality: Quality) -> _Core:
         return PolyphaseCore(in_rate, out_rate)
     name = "HQ" if quality == "auto" else quality.removeprefix("soxr-").upper()
     return _SoxrCore(in_rate, out_rate, name)
+
+
+class _Side(Generic[_Sound]):
+    """The sound of one side: frames of whatever rate in, frames of one rate out.
+
+    It never awaits, so that a frame that overtakes another one, as an interruption does, finds it whole.
+    """
+
+    def __init__(self, quality: Quality) -> None:
+        self._quality: Quality = quality
+        self._stream: StreamResampler | None = None
+        self._last: _Sound | None = None
+
+    def take(self, frame: _Sound, out_rate: int) -> list[_Sound]:
+        """Return the frames to push for this one: none if it completes no sample, a tail before it at a new rate."""
+        if frame.num_channels != 1:
+            kind = type(frame).__name__
+            raise AudioFormatError(
+                f"num_channels: the resampler takes mono, {kind} came with {frame.num_channels} channels"
+            )
+        frames: list[_Sound] = []
+        stream = self._stream
+        if stream is None or (stream.in_rate, stream.out_rate) != (frame.sample_rate, out_rate):
+            stream = StreamResampler(frame.sample_rate, out_rate, self._quality)
+            frames = self.end()
+            self._stream = stream
+        self._last = frame
+        pcm = stream.process(frame.audio)
+        if not pcm:
+            return frames
+        if pcm is not frame.audio:
+            # A copy, with the id and all else: an observer may still hold the frame as it came.
+            frame = copy(frame)
+            frame.audio, frame.sample_rate, frame.num_frames = pcm, out_rate, len(pcm) // 2
+        return [*frames, frame]
+
+    def end(self) -> list[_Sound]:
+        """Return the tail of the stream, if it has one, in a frame like the last that came."""
+        last, self._last = self._last, None
+        pcm = self._stream.flush() if self._stream is not None else b""
+        if last is None or not pcm:
+            return []
+        # A frame more than came in has an id of its own: parallel pipelines drop an id they have seen.
+        tail = replace(last, audio=pcm, sample_rate=self._stream.out_rate if self._stream else 0)
+        tail.metadata = dict(last.metadata)
+        tail.transport_source, tail.transport_destination = last.transport_source, last.transport_destination
+        tail.interruptible = last.interruptible
+        return [tail]
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._last = None
+        if self._stream is not None:
+            self._stream.reset()
 
 
 class AudioResampler(FrameProcessor):
@@ -161,72 +240,43 @@ class AudioResampler(FrameProcessor):
         super().__init__(enable_direct_mode=True, **kwargs)
         self._in_rate = _checked("in_rate", in_rate)
         self._out_rate = None if out_rate is None else _checked("out_rate", out_rate)
-        self._quality: Quality = quality
-        self._user: StreamResampler | None = None
-        self._bot: StreamResampler | None = None
-        self._last_of_bot: OutputAudioRawFrame | None = None
-        self._refused_channels = False
+        _checked_quality(quality)
+        self._user = _Side[InputAudioRawFrame](quality)
+        self._bot = _Side[OutputAudioRawFrame](quality)
+        self._refused: set[str] = set()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Resample sound; pass all else on, the bot's tail before what ends its sound."""
         await super().process_frame(frame, direction)
-        if direction == FrameDirection.DOWNSTREAM:
-            if isinstance(frame, InputAudioRawFrame):
-                await self._resample_user(frame)
-                return
-            if isinstance(frame, OutputAudioRawFrame):
-                await self._resample_bot(frame)
-                return
-            if isinstance(frame, TTSStoppedFrame | EndFrame):
-                await self._push_tail_of_bot()
-        if isinstance(frame, InterruptionFrame) and self._bot is not None:
+        if direction == FrameDirection.DOWNSTREAM and isinstance(
+            frame, InputAudioRawFrame | OutputAudioRawFrame
+        ):
+            await self._resample(frame)
+            return
+        if direction == FrameDirection.DOWNSTREAM and isinstance(
+            frame, TTSStoppedFrame | EndFrame | StopFrame
+        ):
+            await self._push_all(self._bot.end())
+        elif isinstance(frame, InterruptionFrame):
             # What is left in the filter belongs to an answer that nobody is to hear any more.
             self._bot.reset()
-            self._last_of_bot = None
         await self.push_frame(frame, direction)
 
-    async def _resample_user(self, frame: InputAudioRawFrame) -> None:
-        if not await self._is_mono(frame):
+    async def _resample(self, frame: InputAudioRawFrame | OutputAudioRawFrame) -> None:
+        try:
+            if isinstance(frame, InputAudioRawFrame):
+                frames = self._user.take(frame, self._in_rate)
+            else:
+                out_rate = self._out_rate or self.processor_setup.audio_out_sample_rate
+                frames = self._bot.take(frame, out_rate)
+        except AudioFormatError as error:
+            # Said once: the next chunk, 20 ms later, has the same fault.
+            if str(error) not in self._refused:
+                self._refused.add(str(error))
+                await self.push_error(str(error), exception=error)
             return
-        if self._user is None or self._user.in_rate != frame.sample_rate:
-            if self._user is not None:
-                await self._push_sound(frame, self._user.flush(), self._in_rate)
-            self._user = StreamResampler(frame.sample_rate, self._in_rate, self._quality)
-        await self._push_sound(frame, self._user.process(frame.audio), self._in_rate)
+        await self._push_all(frames)
 
-    async def _resample_bot(self, frame: OutputAudioRawFrame) -> None:
-        if not await self._is_mono(frame):
-            return
-        out_rate = self._out_rate or self.processor_setup.audio_out_sample_rate
-        if self._bot is None or (self._bot.in_rate, self._bot.out_rate) != (frame.sample_rate, out_rate):
-            await self._push_tail_of_bot()
-            self._bot = StreamResampler(frame.sample_rate, out_rate, self._quality)
-        self._last_of_bot = frame
-        await self._push_sound(frame, self._bot.process(frame.audio), out_rate)
-
-    async def _push_tail_of_bot(self) -> None:
-        last, self._last_of_bot = self._last_of_bot, None
-        if self._bot is not None and last is not None:
-            await self._push_sound(last, self._bot.flush(), self._bot.out_rate)
-
-    async def _push_sound(
-        self, like: InputAudioRawFrame | OutputAudioRawFrame, pcm: bytes, sample_rate: int
-    ) -> None:
-        """Push sound in a frame like another one: that frame itself if nothing about it changed."""
-        if not pcm:
-            return
-        if pcm is not like.audio:
-            # A copy, with the id and all else: an observer may still hold the frame as it came.
-            like = copy(like)
-            like.audio, like.sample_rate, like.num_frames = pcm, sample_rate, len(pcm) // 2
-        await self.push_frame(like)
-
-    async def _is_mono(self, frame: InputAudioRawFrame | OutputAudioRawFrame) -> bool:
-        if frame.num_channels == 1:
-            return True
-        if not self._refused_channels:
-            self._refused_channels = True
-            await self.push_error(
-                f"num_channels: the resampler takes mono, {frame.name} has {frame.num_channels} channels"
-            )
-        return False
+    async def _push_all(self, frames: Sequence[InputAudioRawFrame | OutputAudioRawFrame]) -> None:
+        for frame in frames:
+            await self.push_frame(frame)

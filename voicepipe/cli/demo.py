@@ -170,7 +170,7 @@ def _bot(server: _Server, model: str) -> OpenAIRealtimeLLMService:
 
 async def _get_weather(params: FunctionCallParams) -> None:
     city = str(params.arguments.get("city", "")).title()
-    await params.result_callback({"city": city, "sky": "clear", "temperature_celsius": 18})
+    await params.result_callback({"city": city, "temperature": 18, "conditions": "a clear sky"})
 
 
 async def _get_order_status(params: FunctionCallParams) -> None:
