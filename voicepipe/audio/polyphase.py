@@ -25,7 +25,7 @@ _CUTOFF = 0.489
 """Where the filter is at half, as a share of the lower rate: midway between what passes (0.42) and what must not (0.56)."""
 _KAISER_BETA = 6.6
 _ONE = float(1 << 24)
-"""A coefficient's unit is 1/_ONE: fine enough that rounding costs nothing; at 1/32768, 48 to 8 kHz lost 4 dB of rejection."""
+"""A coefficient's unit is 1/_ONE: so fine that rounding costs nothing; at 1/32768, 48 to 8 kHz lost 4 dB of rejection."""
 
 _GROUPS = 8
 """So many groups share one longer window where there are enough of them: windows overlap, and to copy them out for the

@@ -202,12 +202,12 @@ class _Side(Generic[_Sound]):
 
     def end(self) -> list[_Sound]:
         """Return the tail of the stream, if it has one, in a frame like the last that came."""
-        last, self._last = self._last, None
-        pcm = self._stream.flush() if self._stream is not None else b""
-        if last is None or not pcm:
+        stream, last, self._last = self._stream, self._last, None
+        pcm = stream.flush() if stream and last else b""
+        if stream is None or last is None or not pcm:
             return []
         # A frame more than came in has an id of its own: parallel pipelines drop an id they have seen.
-        tail = replace(last, audio=pcm, sample_rate=self._stream.out_rate if self._stream else 0)
+        tail = replace(last, audio=pcm, sample_rate=stream.out_rate)
         tail.metadata = dict(last.metadata)
         tail.transport_source, tail.transport_destination = last.transport_source, last.transport_destination
         tail.interruptible = last.interruptible
@@ -227,6 +227,10 @@ class AudioResampler(FrameProcessor):
 
     Before a realtime service it makes `InputAudioRawFrame`s of 24 kHz out of whatever the transport gives. After one,
     it brings `OutputAudioRawFrame`s to the transport's rate. Frames keep their class and all their other fields.
+
+    At `TTSStoppedFrame`, `EndFrame` and `StopFrame` the bot's tail goes out before that frame, in a frame like the last
+    one; at an `InterruptionFrame` it is dropped. Sound that can't be used, as one with two channels, is dropped too, and
+    an `ErrorFrame` says so once.
 
     Args:
         in_rate: For the user's sound, in hertz; OpenAI takes 24,000.
@@ -248,16 +252,13 @@ class AudioResampler(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Resample sound; pass all else on, the bot's tail before what ends its sound."""
         await super().process_frame(frame, direction)
-        if direction == FrameDirection.DOWNSTREAM and isinstance(
-            frame, InputAudioRawFrame | OutputAudioRawFrame
-        ):
-            await self._resample(frame)
-            return
-        if direction == FrameDirection.DOWNSTREAM and isinstance(
-            frame, TTSStoppedFrame | EndFrame | StopFrame
-        ):
-            await self._push_all(self._bot.end())
-        elif isinstance(frame, InterruptionFrame):
+        if direction == FrameDirection.DOWNSTREAM:
+            if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
+                await self._resample(frame)
+                return
+            if isinstance(frame, TTSStoppedFrame | EndFrame | StopFrame):
+                await self._push_all(self._bot.end())
+        if isinstance(frame, InterruptionFrame):
             # What is left in the filter belongs to an answer that nobody is to hear any more.
             self._bot.reset()
         await self.push_frame(frame, direction)

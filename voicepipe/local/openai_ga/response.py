@@ -143,6 +143,7 @@ class Response:
             part = {"type": "text", "text": item.text}
             content = {"type": "output_text", "text": item.text}
         item.wire["content"] = [content]
+        item.cut = status == "incomplete"
         events.append(self._events.make("response.content_part.done", **ids, part=part))
         return events + self._end_item(item, status)
 
