@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
+
 import numpy as np
 import pytest
 
@@ -69,3 +72,17 @@ def test_silence_and_the_loudest_samples_have_their_well_known_codes(encode, sil
 def test_half_a_sample_is_an_error_that_says_so(encode):
     with pytest.raises(AudioFormatError, match="within a sample"):
         encode(b"\x00\x00\x00")
+
+
+def test_it_is_what_pythons_own_audioop_made_as_long_as_there_was_one():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            audioop = importlib.import_module("audioop")
+        except ImportError:
+            pytest.skip("this Python has no audioop any more")
+    pcm, codes = EVERY_SAMPLE.tobytes(), bytes(range(256))
+    assert ulaw_encode(pcm) == audioop.lin2ulaw(pcm, 2)
+    assert alaw_encode(pcm) == audioop.lin2alaw(pcm, 2)
+    assert ulaw_decode(codes) == audioop.ulaw2lin(codes, 2)
+    assert alaw_decode(codes) == audioop.alaw2lin(codes, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from math import gcd
 
 import numpy as np
 import pytest
@@ -28,6 +29,20 @@ def level_db(samples: np.ndarray, level: float = 16000.0) -> float:
     """The level in the middle of a tone, away from its edges, against the tone that went in."""
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     return 20 * np.log10(max(np.sqrt(2 * np.mean(middle**2)), 1e-9) / level)
+
+
+def response_of(in_rate: int, out_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """The whole frequency response in decibels, put together from what clicks at each place of a group give."""
+    up, down = out_rate // gcd(in_rate, out_rate), in_rate // gcd(in_rate, out_rate)
+    impulse: dict[int, float] = {}
+    for place in range(down):
+        click = np.zeros(600, np.int16)
+        click[300 + place] = 32767
+        for index, value in enumerate(through(click.tobytes(), in_rate, out_rate)):
+            impulse[index * down - (300 + place) * up] = value
+    samples = np.array([impulse[time] for time in sorted(impulse)])
+    spectrum = np.abs(np.fft.rfft(samples, 1 << 16))
+    return np.fft.rfftfreq(1 << 16, 1 / (in_rate * up)), 20 * np.log10(spectrum / spectrum[0] + 1e-12)
 
 
 @pytest.mark.parametrize(("in_rate", "out_rate"), RATIOS)
@@ -59,6 +74,17 @@ class TestFigures:
         assert max(levels) - min(levels) <= 0.3
         assert abs(levels[0]) <= 0.3
 
+    def test_the_figures_hold_at_every_frequency(self, in_rate, out_rate):
+        low = min(in_rate, out_rate)
+        hertz, decibels = response_of(in_rate, out_rate)
+        assert np.ptp(decibels[hertz <= 0.42 * low]) <= 0.3
+        assert decibels[hertz >= 0.56 * low].max() <= -60
+
+    def test_a_constant_level_stays_constant(self, in_rate, out_rate):
+        out = through(np.full(in_rate // 10, 12345, np.int16).tobytes(), in_rate, out_rate)
+        edge = round(2.1 * StreamResampler(in_rate, out_rate).delay_ms * out_rate / 1000)
+        assert set(out[edge:-edge]) == {12345}
+
     def test_what_must_not_pass_is_60_db_down(self, in_rate, out_rate):
         low = min(in_rate, out_rate)
         if in_rate > out_rate:
@@ -86,6 +112,28 @@ class TestFigures:
         pieces = StreamResampler(in_rate, out_rate)
         parts = [pieces.process(pcm[a:b]) for a, b in itertools.pairwise([0, *cuts, len(pcm)])]
         assert b"".join(parts) + pieces.flush() == expected
+
+    def test_a_long_sound_in_one_chunk_is_the_same_as_in_many(self, in_rate, out_rate):
+        noise = np.random.default_rng(in_rate + out_rate)
+        pcm = noise.integers(-32768, 32768, in_rate, dtype=np.int16).tobytes()
+        whole, pieces = StreamResampler(in_rate, out_rate), StreamResampler(in_rate, out_rate)
+        cuts = [0, 1, 2, 5, *sorted(noise.integers(5, len(pcm), 60)), len(pcm)]
+        parts = [pieces.process(pcm[a:b]) for a, b in itertools.pairwise(cuts)]
+        assert b"".join(parts) + pieces.flush() == whole.process(pcm) + whole.flush()
+
+    def test_single_bytes_give_the_same_samples(self, in_rate, out_rate):
+        pcm = np.random.default_rng(7).integers(-32768, 32768, 300, dtype=np.int16).tobytes()
+        whole, pieces = StreamResampler(in_rate, out_rate), StreamResampler(in_rate, out_rate)
+        parts = [pieces.process(pcm[index : index + 1]) for index in range(len(pcm))]
+        assert b"".join(parts) + pieces.flush() == whole.process(pcm) + whole.flush()
+
+    @pytest.mark.parametrize("length", [0, 1, 2, 7, 480, 5001])
+    def test_a_stream_lasts_as_long_as_what_went_in_and_twice_the_delay(self, in_rate, out_rate, length):
+        resampler = StreamResampler(in_rate, out_rate)
+        out = resampler.process(bytes(2 * length)) + resampler.flush()
+        delay = resampler.delay_ms * out_rate / 1000
+        wanted = length * out_rate / in_rate + 2 * delay if length else 0
+        assert len(out) // 2 == pytest.approx(wanted, abs=max(1, out_rate / in_rate))
 
     def test_the_loudest_sound_is_limited_and_never_wraps(self, in_rate, out_rate):
         square = np.repeat(np.tile(np.array([32767, -32768], np.int16), 100), 8)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipecat.processors.frame_processor import FrameDirection
 
 from tests.support.pipelines import running
 from voicepipe.audio.resampler import AudioResampler, StreamResampler
@@ -51,6 +56,24 @@ class TestStream:
         second = resampler.process(pcm) + resampler.flush()
         assert len(first) == len(second) == 9600
 
+    @pytest.mark.parametrize("quality", ["soxr-qq", "soxr-lq", "soxr-mq", "soxr-hq", "soxr-vhq"])
+    @pytest.mark.parametrize("rates", [(8000, 24000), (44100, 24000), (22050, 16000)])
+    @given(data=st.data())
+    def test_soxr_too_gives_the_same_samples_whatever_the_chunking(self, rates, quality, data):
+        noise = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+        pcm = noise.integers(-32768, 32768, 1500, dtype=np.int16).tobytes()
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(pcm)), max_size=10)))
+        resampler = StreamResampler(*rates, quality)
+        whole = resampler.process(pcm) + resampler.flush()
+        parts = [resampler.process(pcm[a:b]) for a, b in itertools.pairwise([0, *cuts, len(pcm)])]
+        assert b"".join(parts) + resampler.flush() == whole
+
+    @pytest.mark.parametrize("quality", ["auto", "soxr-hq"])
+    @pytest.mark.parametrize("out_rate", [8000, 16000])
+    def test_of_nothing_nothing_comes_out(self, out_rate, quality):
+        resampler = StreamResampler(8000, out_rate, quality)
+        assert resampler.process(b"") + resampler.process(b"\x01") + resampler.flush() == b""
+
     def test_after_reset_nothing_of_the_old_stream_comes_out(self):
         resampler = StreamResampler(8000, 24000)
         resampler.process(b"\xff\x7f" * 400)
@@ -63,6 +86,12 @@ class TestStream:
     def test_an_impossible_rate_is_an_error_that_names_it(self, rates, field):
         with pytest.raises(AudioFormatError, match=field):
             StreamResampler(*rates)
+
+    def test_a_quality_that_is_none_is_an_error_that_names_it(self):
+        with pytest.raises(AudioFormatError, match="quality"):
+            StreamResampler(8000, 24000, "best")  # pyright: ignore[reportArgumentType]
+        with pytest.raises(AudioFormatError, match="quality"):
+            AudioResampler(quality="best")  # pyright: ignore[reportArgumentType]
 
     def test_polyphase_is_refused_where_it_does_not_serve(self):
         with pytest.raises(AudioFormatError, match="quality"):
@@ -141,3 +170,49 @@ class TestProcessor:
         [problem] = bot.up.of(ErrorFrame)
         assert "num_channels" in problem.error
         assert len(bot.down.of(InputAudioRawFrame)) == 1
+
+    async def test_a_tail_is_a_frame_of_its_own_with_the_fields_of_the_last(self):
+        last = TTSAudioRawFrame(bytes(960), 24000, 1, context_id="r1")
+        last.metadata["call"] = "c1"
+        last.transport_destination = "left"
+        async with running(AudioResampler(out_rate=8000)) as bot:
+            await bot.worker.queue_frame(last)
+            await bot.worker.queue_frame(TTSStoppedFrame(context_id="r1"))
+            await bot.down.wait_for(TTSStoppedFrame)
+        sound, tail = bot.down.of(TTSAudioRawFrame)
+        assert (sound.id, sound.name) == (last.id, last.name)
+        # Pipecat's ParallelPipeline takes a second frame with the same id for the same frame and drops it.
+        assert tail.id != last.id
+        assert (tail.context_id, tail.metadata, tail.transport_destination) == ("r1", {"call": "c1"}, "left")
+        assert tail.num_frames == len(tail.audio) // 2 > 0
+
+    async def test_the_frame_that_came_is_left_as_it_was(self):
+        frame = InputAudioRawFrame(bytes(320), 8000, 1)
+        async with running(AudioResampler()) as bot:
+            await bot.worker.queue_frame(frame)
+            [out] = await bot.down.wait_for(InputAudioRawFrame)
+        assert (frame.sample_rate, len(frame.audio), frame.num_frames) == (8000, 320, 160)
+        assert (out.sample_rate, out.num_frames) == (24000, 480)
+
+    async def test_a_chunk_that_completes_no_sample_gives_no_frame(self):
+        async with running(AudioResampler()) as bot:
+            await bot.worker.queue_frame(InputAudioRawFrame(b"\x01", 8000, 1))
+            await bot.worker.queue_frame(TTSStoppedFrame())
+            await bot.down.wait_for(TTSStoppedFrame)
+        assert not bot.down.of(InputAudioRawFrame)
+
+    async def test_a_rate_that_cannot_be_is_one_error_and_sound_after_it_passes(self):
+        async with running(AudioResampler()) as bot:
+            for _ in range(3):
+                await bot.worker.queue_frame(InputAudioRawFrame(bytes(320), 10, 1))
+            await bot.worker.queue_frame(InputAudioRawFrame(bytes(320), 8000, 1))
+            await bot.down.wait_for(InputAudioRawFrame)
+        [problem] = bot.up.of(ErrorFrame)
+        assert "in_rate" in problem.error
+        assert len(bot.down.of(InputAudioRawFrame)) == 1
+
+    async def test_sound_going_upstream_is_not_touched(self):
+        frame = OutputAudioRawFrame(bytes(320), 8000, 1)
+        async with running(AudioResampler()) as bot:
+            await bot.worker.queue_frame(frame, FrameDirection.UPSTREAM)
+            assert (await bot.up.wait_for(OutputAudioRawFrame))[0] is frame

@@ -12,6 +12,7 @@ from voicepipe.audio.resampler import StreamResampler
 from voicepipe.local.speech import Pcm, VoiceActivity
 
 _RATE = 24000
+_PIECE_BYTES = 960
 _SHORTEST_COMMIT_MS = 100
 _SPEECH_WINDOWS = 2
 """How many windows in a row must sound like speech for a turn to begin: one alone may be a click."""
@@ -67,10 +68,19 @@ class InputBuffer:
             pcm: s16le mono at 24 kHz, whole samples.
             detection: The turn detection in force; without one, nothing is looked for.
         """
+        if detection is None:
+            self._sound += pcm
+            self._received += len(pcm) // 2
+            return []
+        found: list[SpeechBegan | SpeechEnded] = []
+        # In small pieces, so that what is kept of the sound ends where the listening has come to.
+        for start in range(0, len(pcm), _PIECE_BYTES):
+            found += self._listen_on(pcm[start : start + _PIECE_BYTES], detection)
+        return found
+
+    def _listen_on(self, pcm: bytes, detection: Mapping[str, Any]) -> list[SpeechBegan | SpeechEnded]:
         self._sound += pcm
         self._received += len(pcm) // 2
-        if detection is None:
-            return []
         self._windows += self._resampler.process(pcm)
         size = 2 * self._activity.window
         found: list[SpeechBegan | SpeechEnded] = []

@@ -132,7 +132,9 @@ class Response:
             return []
         ids = {**self._ids_of(item), "content_index": 0}
         if self.speaks:
+            tail = b64encode(self._encode.flush()).decode()
             events = [
+                *([self._events.make("response.output_audio.delta", **ids, delta=tail)] if tail else []),
                 self._events.make("response.output_audio.done", **ids),
                 self._events.make("response.output_audio_transcript.done", **ids, transcript=item.text),
             ]
@@ -234,6 +236,10 @@ class _Encoder:
         if self._code is None or self._resampler is None:
             return pcm
         return self._code(self._resampler.process(pcm))
+
+    def flush(self) -> bytes:
+        """Return what the resampler holds back."""
+        return self._code(self._resampler.flush()) if self._code and self._resampler else b""
 
 
 def _timed_words(text: str, before: str, lasts_ms: float, from_ms: float) -> list[tuple[float, float, str]]:
