@@ -28,11 +28,8 @@ class AnswerWatch:
         self._changed_ms = now_ms
 
     def user_stopped(self, now_ms: float) -> None:
-        """The service heard a turn of the user's end: there will be an answer, if it has not begun already.
-
-        The frames that tell of the one and of the other come different ways, so either may be first.
-        """
-        self._is_awaited = self._is_awaited or not self._response_runs
+        """The service heard a turn of the user's end: there will be an answer."""
+        self._is_awaited = True
         self._changed_ms = now_ms
 
     def response_started(self, now_ms: float) -> None:

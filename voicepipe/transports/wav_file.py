@@ -203,9 +203,10 @@ class _Call:
         return self._listener.remaining_ms(_now_ms()) if self._listener else 0.0
 
     def heard_ms(self, context_id: str) -> float:
-        if self._listener is None or self._tracks is None:
+        if self._listener is None:
             return 0.0
-        self._tracks.bot(self._listener.track_until(_now_ms()))
+        if self._tracks is not None:
+            self._tracks.bot(self._listener.track_until(_now_ms()))
         return self._listener.heard_ms(context_id)
 
     def end(self) -> None:
@@ -237,9 +238,6 @@ class _Caller(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        note = self._NOTES.get(type(frame))
-        if note is not None:
-            note(self._transport.watch, frame, _now_ms())
         if isinstance(frame, EndFrame | CancelFrame):
             await self._stop()
         await self.push_frame(frame, direction)
@@ -301,20 +299,6 @@ class _Caller(FrameProcessor):
         self._transport.call.said(pcm, sample_rate)
         await self.push_frame(InputAudioRawFrame(pcm, sample_rate, 1))
 
-    _NOTES: Mapping[type[Frame], Callable[[AnswerWatch, Any, float], None]] = {
-        UserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
-        ProposedUserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
-        BotStartedSpeakingFrame: lambda watch, _, now: watch.bot_started(now),
-        BotStoppedSpeakingFrame: lambda watch, _, now: watch.bot_stopped(now),
-        FunctionCallInProgressFrame: lambda watch, frame, now: watch.call_started(frame.tool_call_id, now),
-        FunctionCallResultFrame: lambda watch, frame, now: watch.call_ended(
-            frame.tool_call_id, now, answered=frame.run_llm is not False
-        ),
-        FunctionCallCancelFrame: lambda watch, frame, now: watch.call_ended(
-            frame.tool_call_id, now, answered=False
-        ),
-    }
-
 
 class _Ear(FrameProcessor):
     """Hears the bot, and says upstream how far it has heard."""
@@ -329,15 +313,13 @@ class _Ear(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        watch = self._transport.watch
+        note = self._NOTES.get(type(frame))
+        if note is not None:
+            note(self._transport.watch, frame, _now_ms())
         if isinstance(frame, OutputAudioRawFrame):
             await self._hear(frame)
         elif isinstance(frame, InterruptionFrame):
             await self._cut()
-        elif isinstance(frame, LLMFullResponseStartFrame):
-            watch.response_started(_now_ms())
-        elif isinstance(frame, LLMFullResponseEndFrame):
-            watch.response_ended(_now_ms())
         elif isinstance(frame, TTSStartedFrame):
             await self._drop_ending()
         elif isinstance(frame, TTSStoppedFrame):
@@ -366,6 +348,7 @@ class _Ear(FrameProcessor):
         await self._mark(self._context_id, call.heard_ms(self._context_id))
         if not self._speaking:
             self._speaking = True
+            self._transport.watch.bot_started(_now_ms())
             await self.broadcast_frame(BotStartedSpeakingFrame)
 
     async def _cut(self) -> None:
@@ -383,6 +366,7 @@ class _Ear(FrameProcessor):
     async def _stopped(self) -> None:
         if self._speaking:
             self._speaking = False
+            self._transport.watch.bot_stopped(_now_ms())
             await self.broadcast_frame(BotStoppedSpeakingFrame)
 
     def _begin_ending(self) -> None:
@@ -401,3 +385,18 @@ class _Ear(FrameProcessor):
         task, self._ending = self._ending, None
         if task is not None:
             await self.cancel_task(task)
+
+    # All of them are seen here and not at the other end, so that they come in the order in which they happened.
+    _NOTES: Mapping[type[Frame], Callable[[AnswerWatch, Any, float], None]] = {
+        UserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
+        ProposedUserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
+        LLMFullResponseStartFrame: lambda watch, _, now: watch.response_started(now),
+        LLMFullResponseEndFrame: lambda watch, _, now: watch.response_ended(now),
+        FunctionCallInProgressFrame: lambda watch, frame, now: watch.call_started(frame.tool_call_id, now),
+        FunctionCallResultFrame: lambda watch, frame, now: watch.call_ended(
+            frame.tool_call_id, now, answered=frame.run_llm is not False
+        ),
+        FunctionCallCancelFrame: lambda watch, frame, now: watch.call_ended(
+            frame.tool_call_id, now, answered=False
+        ),
+    }
