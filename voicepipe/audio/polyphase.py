@@ -81,7 +81,8 @@ class PolyphaseCore:
     """Resamples a stream of int16 samples between two of `RATES`.
 
     Every chunk's output comes at once: `n` samples give `n * out_rate / in_rate`, rounded to a whole group, shifted by
-    the group delay. A 20 ms chunk gives 20 ms, so what makes packets downstream never waits for the next one.
+    the group delay. A 20 ms chunk gives 20 ms, so what makes packets downstream never waits for the next one. (With the
+    delay taken off the stream's beginning instead, packets of 20 ms left 18 ms later: each had to wait for one more chunk.)
 
     Args:
         in_rate: In hertz.

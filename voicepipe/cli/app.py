@@ -38,9 +38,9 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Ask a spoken question and hear the answer: locally with no key and no network, or live."""
+    _log(verbose)
     from voicepipe.cli.demo import run_demo
 
-    _log(verbose)
     try:
         code = run_demo(question, out=out, live=live, model=model, script=script, port=port)
     except EXPECTED as error:
@@ -64,9 +64,9 @@ def serve_local(
     verbose: Verbose = False,
 ) -> None:
     """Serve the OpenAI Realtime API on this machine, until Ctrl-C."""
+    _log(verbose)
     from voicepipe.cli.serve import run_server
 
-    _log(verbose)
     try:
         run_server(
             port=port, script=script, llm=llm, llm_model=llm_model, tones=tones, max_sessions=max_sessions
@@ -81,8 +81,10 @@ def main() -> None:
 
 
 def _log(verbose: bool) -> None:
+    """Set up the log before anything is imported that writes to it. What a person must know is said without it."""
     logger.remove()
-    logger.add(sys.stderr, level="DEBUG" if verbose else "ERROR")
+    if verbose:
+        logger.add(sys.stderr, level="DEBUG")
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -125,7 +125,7 @@ class _Demo:
             key = os.environ.get("OPENAI_API_KEY", "")
             if not key:
                 raise ConnectionRefused("--live needs a key: set OPENAI_API_KEY", "authentication")
-            yield _Server(DEFAULT_URL, key, None)
+            yield _Server(_live_url(), key, None)
             return
         with self.console.status("loading ears and voice"):
             speech = speech_engine("local")
@@ -145,6 +145,12 @@ class _Demo:
         for name, what in _RESULTS.items():
             self.console.print(f"  {self.out / name}  [dim]{what}[/dim]", soft_wrap=True, highlight=False)
         return Exit.OK
+
+
+def _live_url() -> str:
+    """Return OpenAI's address, or that of whatever OPENAI_BASE_URL names in its place."""
+    base = os.environ.get("OPENAI_BASE_URL")
+    return f"{base.replace('http', 'ws', 1).rstrip('/')}/realtime" if base else DEFAULT_URL
 
 
 def _spoken(speech: SpeechEngine, text: str) -> Sound:
