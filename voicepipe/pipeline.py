@@ -50,9 +50,9 @@ class RunResult:
     """How a pipeline ended.
 
     Parameters:
-        reason: `ended` by an EndFrame or StopFrame, `cancelled` by a CancelFrame, `signal` by SIGINT or SIGTERM, `failed`
-            because a processor can no longer do its job or was not ready in time, `idle` because nothing happened for
-            too long.
+        reason: `ended` by an EndFrame or StopFrame, `cancelled` by a CancelFrame, `signal` by SIGINT or SIGTERM,
+            `failed` because a processor can no longer do its job or was not ready in time, `idle` because nothing
+            happened for too long.
         detail: What there is to say about it, e.g. the error's text.
         error: The error, if it failed.
     """

@@ -1,4 +1,4 @@
-"""What a listener hears, with times passed in."""
+"""What a listener hears: a plain object, fed with sound and times."""
 
 from __future__ import annotations
 
@@ -6,110 +6,102 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicepipe.transports.answer_watch import AnswerWatch
 from voicepipe.transports.listener import Cut, Listener
 
 RATE = 8000
 
 
-def sound(ms: int, value: int = 1) -> bytes:
-    return np.full(RATE * ms // 1000, value, np.int16).tobytes()
+def counting(first: int, ms: float) -> bytes:
+    """Sound whose samples are numbered."""
+    count = round(ms * RATE / 1000)
+    return np.arange(first, first + count, dtype="<i2").tobytes()
 
 
-def runs(track: bytes) -> list[tuple[int, float]]:
-    """The track as values with how long each lasts, in milliseconds."""
-    found: list[tuple[int, float]] = []
-    for value in np.frombuffer(track, np.int16):
-        if found and found[-1][0] == value:
-            found[-1] = (value, found[-1][1] + 1000 / RATE)
-        else:
-            found.append((value, 1000 / RATE))
-    return [(int(value), round(ms, 3)) for value, ms in found]
+def samples(pcm: bytes) -> list[int]:
+    return np.frombuffer(pcm, "<i2").tolist()
 
 
-class TestListener:
-    def test_sound_plays_from_when_it_arrives_and_silence_before_and_after_it(self):
-        listener = Listener(RATE, start_ms=1000)
-        track = listener.arrived("r1", sound(100), now_ms=1250) + listener.track_until(1500)
-        assert runs(track) == [(0, 250), (1, 100), (0, 150)]
-
-    def test_what_arrives_while_another_sound_plays_waits_for_its_end(self):
-        listener = Listener(RATE, start_ms=0)
-        track = listener.arrived("r1", sound(100, 1), 0) + listener.arrived("r2", sound(100, 2), 40)
-        assert listener.remaining_ms(40) == 160
-        assert runs(track + listener.track_until(300)) == [(1, 100), (2, 100), (0, 100)]
-
-    def test_a_cut_drops_what_was_not_played_and_says_how_much_was(self):
-        listener = Listener(RATE, start_ms=0)
-        listener.arrived("r1", sound(500), 0)
-        listener.arrived("r2", sound(500), 0)
-        track, cuts = listener.cut(123)
-        assert cuts == [Cut("r1", 123.0, 123), Cut("r2", 0.0, 123)]
-        assert runs(track + listener.track_until(200)) == [(1, 123), (0, 77)]
-        assert listener.remaining_ms(200) == 0
-
-    def test_a_response_that_was_played_is_not_cut(self):
-        listener = Listener(RATE, start_ms=0)
-        listener.arrived("r1", sound(100), 0)
-        assert listener.cut(200)[1] == []
-        assert listener.heard_ms("r1") == 100
-
-    @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), max_size=20))
-    def test_the_track_has_no_gap_and_every_sound_is_in_it_once(self, steps):
-        listener, track, now_ms, sent_ms = Listener(RATE, 0), b"", 0, 0
-        for length_ms, pause_ms in steps:
-            track += listener.arrived("r", sound(length_ms), now_ms)
-            sent_ms += length_ms
-            now_ms += pause_ms
-        end_ms = now_ms + sent_ms
-        track += listener.track_until(end_ms)
-        assert len(track) == 2 * RATE * end_ms // 1000
-        assert np.count_nonzero(np.frombuffer(track, np.int16)) == RATE * sent_ms // 1000
+def test_sound_plays_from_when_it_arrives():
+    listener = Listener(RATE, 1000)
+    assert samples(listener.arrived("r", counting(1, 1), 1010)) == [0] * 80
+    assert samples(listener.track_until(1012)) == [*range(1, 9), *[0] * 8]
+    assert listener.heard_ms("r") == 1
 
 
-class TestAnswerWatch:
-    def answered(self) -> AnswerWatch:
-        watch = AnswerWatch(linger_ms=100)
-        watch.question_ended(0)
-        watch.user_stopped(10)
-        watch.response_started(20)
-        watch.bot_started(20)
-        watch.response_ended(30)
-        return watch
+def test_sound_that_arrives_while_other_sound_plays_follows_it_without_a_gap():
+    listener = Listener(RATE, 0)
+    listener.arrived("a", counting(1, 2), 0)
+    first = listener.arrived("b", counting(17, 1), 1)
+    assert samples(first + listener.track_until(3)) == list(range(1, 25))
+    assert (listener.heard_ms("a"), listener.heard_ms("b")) == (2, 1)
 
-    def test_without_an_answer_it_is_not_over(self):
-        watch = AnswerWatch(linger_ms=100)
-        watch.question_ended(0)
-        assert not watch.is_over(10_000)
 
-    def test_it_is_over_when_the_bot_has_been_quiet_for_long_enough(self):
-        watch = self.answered()
-        assert not watch.is_over(5000)
-        watch.bot_stopped(6000)
-        assert not watch.is_over(6050)
-        assert watch.is_over(6100)
+def test_after_running_dry_it_goes_on_with_what_arrives():
+    listener = Listener(RATE, 0)
+    track = listener.arrived("a", counting(1, 1), 0)
+    track += listener.arrived("a", counting(9, 1), 3)
+    track += listener.track_until(4)
+    assert samples(track) == [*range(1, 9), *[0] * 16, *range(9, 17)]
+    assert listener.heard_ms("a") == 2
 
-    def test_while_a_function_runs_and_until_its_result_is_spoken_to_it_is_not_over(self):
-        watch = self.answered()
-        watch.call_started("call_1", 40)
-        watch.bot_stopped(50)
-        assert not watch.is_over(5000)
-        watch.call_ended("call_1", 5000, answered=True)
-        assert not watch.is_over(9000)
-        watch.response_started(9000)
-        watch.response_ended(9100)
-        assert watch.is_over(9200)
 
-    def test_a_result_nobody_speaks_to_is_not_waited_for(self):
-        watch = self.answered()
-        watch.call_started("call_1", 40)
-        watch.call_ended("call_1", 50, answered=False)
-        watch.bot_stopped(60)
-        assert watch.is_over(160)
+def test_a_cut_drops_what_was_not_played_and_says_where():
+    listener = Listener(RATE, 0)
+    listener.arrived("a", counting(1, 100), 0)
+    listener.arrived("b", counting(1, 100), 0)
+    track, cuts = listener.cut(40)
+    assert samples(track) == list(range(1, 321))
+    assert cuts == [Cut("a", 40, 40), Cut("b", 0, 40)]
+    assert samples(listener.track_until(50)) == [0] * 80
+    assert listener.heard_ms("a") == 40
 
-    def test_it_knows_how_long_the_bot_has_been_speaking(self):
-        watch = self.answered()
-        assert not watch.bot_spoke_for(100, 119)
-        assert watch.bot_spoke_for(100, 120)
-        watch.bot_stopped(130)
-        assert not watch.bot_spoke_for(100, 500)
+
+def test_a_cut_after_all_was_played_cuts_nothing():
+    listener = Listener(RATE, 0)
+    listener.arrived("a", counting(1, 10), 0)
+    assert listener.cut(11)[1] == []
+
+
+def test_it_says_what_is_playing_and_for_how_long_without_rendering():
+    listener = Listener(RATE, 0)
+    assert listener.playing(5) is None
+    listener.arrived("a", counting(1, 10), 5)
+    listener.arrived("b", counting(1, 20), 5)
+    listener.arrived("a", counting(1, 5), 5)
+    assert listener.playing(5) == ("a", 10)
+    assert listener.playing(11) == ("a", 4)
+    assert listener.playing(15) == ("b", 20)
+    assert listener.playing(36) == ("a", 4)
+    assert listener.playing(40) is None
+    assert listener.heard_ms("a") == 0
+
+
+def test_time_that_stands_still_renders_nothing():
+    listener = Listener(RATE, 0)
+    listener.arrived("a", counting(1, 10), 5)
+    assert listener.track_until(5) == b""
+    assert listener.track_until(4) == b""
+
+
+steps = st.lists(
+    st.tuples(st.floats(0, 40), st.integers(0, 400), st.booleans()),
+    max_size=30,
+)
+
+
+@given(steps)
+def test_the_track_is_as_long_as_the_time_and_holds_what_was_heard_in_order(steps):
+    listener = Listener(RATE, 0)
+    now_ms, sent, track = 0.0, 0, b""
+    for wait_ms, count, is_cut in steps:
+        now_ms += wait_ms
+        if is_cut:
+            part, _ = listener.cut(now_ms)
+            track += part
+        track += listener.arrived("r", np.arange(sent + 1, sent + 1 + count, dtype="<i2").tobytes(), now_ms)
+        sent += count
+    track += listener.track_until(now_ms)
+    heard = [sample for sample in samples(track) if sample]
+    assert len(track) // 2 == round(now_ms * RATE / 1000)
+    assert heard == sorted(set(heard))
+    assert listener.heard_ms("r") == len(heard) * 1000 / RATE

@@ -17,12 +17,25 @@ class Cut:
     Parameters:
         context_id: The response.
         played_ms: How much of it the listener had heard.
-        at_ms: When.
+        at_ms: When, on the event loop's clock.
     """
 
     context_id: str
     played_ms: float
     at_ms: float
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Sound that waits to be played; `taken` bytes of it have been."""
+
+    context_id: str
+    pcm: bytes
+    taken: int = 0
+
+    @property
+    def samples(self) -> int:
+        return (len(self.pcm) - self.taken) // 2
 
 
 class Listener:
@@ -32,53 +45,66 @@ class Listener:
         self.sample_rate = sample_rate
         self._start_ms = start_ms
         self._rendered = 0
-        self._queue: deque[tuple[str, bytes]] = deque()
-        self._queued = 0
+        self._queue: deque[_Piece] = deque()
         self._played: dict[str, int] = {}
 
     def arrived(self, context_id: str, pcm: bytes, now_ms: float) -> bytes:
         """Take sound of a response, s16le mono at `sample_rate`; returns the track up to now."""
         track = self.track_until(now_ms)
         if pcm:
-            self._queue.append((context_id, pcm))
-            self._queued += len(pcm) // 2
+            self._queue.append(_Piece(context_id, pcm))
             self._played.setdefault(context_id, 0)
         return track
 
     def track_until(self, now_ms: float) -> bytes:
         """Return the part of the track that has not been returned yet, up to now: s16le mono."""
-        wanted = max(0, round((now_ms - self._start_ms) * self.sample_rate / 1000) - self._rendered)
+        wanted = max(0, self._sample_at(now_ms) - self._rendered)
         self._rendered += wanted
         parts: list[bytes] = []
         while wanted and self._queue:
-            context_id, pcm = self._queue.popleft()
-            taken = pcm[: 2 * wanted]
-            if len(taken) < len(pcm):
-                self._queue.appendleft((context_id, pcm[len(taken) :]))
-            parts.append(taken)
-            count = len(taken) // 2
-            self._played[context_id] += count
-            self._queued -= count
+            piece = self._queue[0]
+            count = min(wanted, piece.samples)
+            parts.append(piece.pcm[piece.taken : piece.taken + 2 * count])
+            piece.taken += 2 * count
+            if not piece.samples:
+                self._queue.popleft()
+            self._played[piece.context_id] += count
             wanted -= count
         parts.append(bytes(2 * wanted))
         return b"".join(parts)
 
-    def cut(self, now_ms: float) -> tuple[bytes, list[Cut]]:
-        """Drop what has not been played; returns the track up to now, and where each response was cut."""
-        track = self.track_until(now_ms)
-        cuts = [Cut(context_id, self.heard_ms(context_id), now_ms) for context_id in self._waiting()]
-        self._queue.clear()
-        self._queued = 0
-        return track, cuts
+    def cut(self, now_ms: float, at_ms: float | None = None) -> tuple[bytes, list[Cut]]:
+        """Drop what has not been played; returns the track up to now, and where each response was cut.
 
-    def remaining_ms(self, now_ms: float) -> float:
-        """Return how long what has arrived will go on to play."""
-        behind = round((now_ms - self._start_ms) * self.sample_rate / 1000) - self._rendered
-        return max(0.0, (self._queued - behind) * 1000 / self.sample_rate)
+        Args:
+            now_ms: The time.
+            at_ms: What the cuts say about when it was, if the event loop's clock shows something else.
+        """
+        track = self.track_until(now_ms)
+        when = now_ms if at_ms is None else at_ms
+        waiting = dict.fromkeys(piece.context_id for piece in self._queue)
+        self._queue.clear()
+        return track, [Cut(context_id, self.heard_ms(context_id), when) for context_id in waiting]
+
+    def playing(self, now_ms: float) -> tuple[str, float] | None:
+        """Return what is heard at this moment and for how long what has arrived of it will last, in milliseconds.
+
+        None if it is quiet.
+        """
+        behind = self._sample_at(now_ms) - self._rendered
+        heard: str | None = None
+        left = 0
+        for piece in self._queue:
+            if heard is not None and piece.context_id != heard:
+                break
+            left += piece.samples
+            if heard is None and left > behind:
+                heard = piece.context_id
+        return None if heard is None else (heard, (left - behind) * 1000 / self.sample_rate)
 
     def heard_ms(self, context_id: str) -> float:
         """Return how much of a response was played in the track that has been returned."""
         return self._played.get(context_id, 0) * 1000 / self.sample_rate
 
-    def _waiting(self) -> list[str]:
-        return list(dict.fromkeys(context_id for context_id, _ in self._queue))
+    def _sample_at(self, now_ms: float) -> int:
+        return round((now_ms - self._start_ms) * self.sample_rate / 1000)

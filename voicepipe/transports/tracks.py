@@ -21,7 +21,9 @@ class WavWriter:
     def __init__(self, path: Path, sample_rate: int, channels: int) -> None:
         self._path = path
         self._part = path.with_name(path.name + ".part")
-        self._file = wave.open(str(self._part), "wb")  # noqa: SIM115 - it is open for as long as the call
+        # Opened here: a wave file that cannot be opened complains once more when it is collected.
+        self._disk = self._part.open("wb")
+        self._file = wave.open(self._disk, "wb")  # noqa: SIM115 - it is open for as long as the call
         self._file.setnchannels(channels)
         self._file.setsampwidth(2)
         self._file.setframerate(sample_rate)
@@ -32,8 +34,17 @@ class WavWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        self._file.close()
+        self._end()
         os.replace(self._part, self._path)
+
+    def discard(self) -> None:
+        """Leave no file behind."""
+        self._end()
+        self._part.unlink()
+
+    def _end(self) -> None:
+        self._file.close()
+        self._disk.close()
 
 
 class Tracks:
@@ -43,11 +54,19 @@ class Tracks:
         sample_rate: Of both tracks, in hertz.
         answer_path: The bot as it was heard; what comes before its first sound is left out.
         stereo_path: The caller on the left, the bot on the right, from the start.
+
+    Raises:
+        OSError: A file cannot be written.
     """
 
     def __init__(self, sample_rate: int, answer_path: Path | None, stereo_path: Path | None) -> None:
         self._answer = WavWriter(answer_path, sample_rate, 1) if answer_path else None
-        self._stereo = WavWriter(stereo_path, sample_rate, 2) if stereo_path else None
+        try:
+            self._stereo = WavWriter(stereo_path, sample_rate, 2) if stereo_path else None
+        except OSError:
+            if self._answer is not None:
+                self._answer.discard()
+            raise
         self._answer_began = False
         self._caller = bytearray()
         self._bot = bytearray()
@@ -58,12 +77,16 @@ class Tracks:
             self._caller += pcm
             self._interleave()
 
+    def silent_caller(self) -> None:
+        """Fill the caller's track up with silence to where the bot's is."""
+        if self._stereo is not None:
+            self._caller += bytes(max(0, len(self._bot) - len(self._caller)))
+            self._interleave()
+
     def bot(self, pcm: bytes) -> None:
         """Add to the bot's track."""
         if self._answer is not None:
-            self._answer_began = self._answer_began or any(pcm)
-            if self._answer_began:
-                self._answer.write(pcm)
+            self._answer.write(self._from_first_sound(pcm))
         if self._stereo is not None:
             self._bot += pcm
             self._interleave()
@@ -73,12 +96,18 @@ class Tracks:
         if self._answer is not None:
             self._answer.close()
         if self._stereo is not None:
-            longer = max(len(self._caller), len(self._bot))
-            self._caller += bytes(longer - len(self._caller))
-            self._bot += bytes(longer - len(self._bot))
+            self._bot += bytes(max(0, len(self._caller) - len(self._bot)))
+            self.silent_caller()
             self._interleave()
             self._stereo.close()
         self._answer = self._stereo = None
+
+    def _from_first_sound(self, pcm: bytes) -> bytes:
+        if self._answer_began:
+            return pcm
+        silent = len(pcm) - len(pcm.lstrip(b"\0"))
+        self._answer_began = silent < len(pcm)
+        return pcm[silent - silent % 2 :]
 
     def _interleave(self) -> None:
         ready = min(len(self._caller), len(self._bot))
