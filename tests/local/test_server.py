@@ -126,14 +126,13 @@ class TestBadClients:
             (b"\x00\x01", "invalid_event"),
             ('{"type": "input_audio_buffer.append"}', "missing_required_parameter"),
             ('{"type": "input_audio_buffer.append", "audio": "%%"}', "invalid_value"),
-            ('{"type": "input_audio_buffer.append", "audio": "AAAA"}', "invalid_value"),
             ('{"type": "conversation.item.create"}', "missing_required_parameter"),
             ('{"type": "conversation.item.create", "item": {"type": "nothing"}}', "invalid_value"),
             (
                 '{"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [1]}}',
-                "invalid_value",
+                "invalid_type",
             ),
-            ('{"type": "session.update", "session": "all"}', "missing_required_parameter"),
+            ('{"type": "session.update", "session": "all"}', "invalid_type"),
         ],
     )
     async def test_what_cannot_be_used_is_refused_and_the_session_goes_on(self, message, code):

@@ -1,58 +1,42 @@
 """A WebSocket server on 127.0.0.1 that speaks the OpenAI Realtime GA wire with local ears, a local voice and a local brain.
 
-It only drives: the protocol is `voicepipe.local.openai_ga.session`. All time is the event loop's, so that with speech that
-does not block (tones) it runs on a virtual clock.
+It lets clients in or not and starts a session for each; the protocol is `voicepipe.local.openai_ga`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from ipaddress import ip_address
+from itertools import count
+from typing import Final, Self
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import orjson
-from loguru import logger
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 from websockets.http11 import Response as HttpResponse
+from websockets.typing import Subprotocol
 
-from voicepipe.audio.resampler import StreamResampler
 from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
-from voicepipe.local.brain import Brain, Call
-from voicepipe.local.openai_ga.events import Event, Events, Ids
-from voicepipe.local.openai_ga.response import Response
-from voicepipe.local.openai_ga.session import Answer, GAServerSession, Hear, Out, StopAnswer
+from voicepipe.local.brain import Brain
+from voicepipe.local.openai_ga.driver import Backstage, OnEvent, SessionDriver
+from voicepipe.local.openai_ga.events import Events, Ids
+from voicepipe.local.openai_ga.faults import FaultPlan, Faults
+from voicepipe.local.openai_ga.pace import Pace
+from voicepipe.local.openai_ga.session import GAServerSession
 from voicepipe.local.speech.engines import SpeechEngine
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_WIRE_RATE = 24000
-_LARGEST_MESSAGE = 24 * 1024 * 1024
+_LARGEST_MESSAGE: Final = 24 * 1024 * 1024
 """The API takes 15 MiB of sound in one event, which base64 and JSON make a third longer."""
-
-OnEvent: TypeAlias = Callable[[Literal["in", "out"], Mapping[str, Any]], None]
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How sound goes out.
-
-    Parameters:
-        first_delta_ms: How long an answer takes to begin, besides what brain and voice take.
-        delta_ms: How much sound a delta holds.
-        speed: How much faster than it plays sound goes out; None is as fast as the socket takes it.
-    """
-
-    first_delta_ms: float = 0.0
-    delta_ms: int = 200
-    speed: float | None = 8.0
+_HIGHEST_PORT: Final = 65535
+_THREADS: Final = 4
+_SUBPROTOCOL: Final = Subprotocol("realtime")
+_KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 
 
 class LocalServer:
@@ -69,11 +53,13 @@ class LocalServer:
         api_key: The key a client must have; without it, any key will do.
         pace: How sound goes out.
         max_sessions: More than these are refused with HTTP status 503.
+        max_message_bytes: The largest message a client may send; a larger one ends its session with close code 1009.
         session_secs: The longest a session may last.
+        faults: What goes wrong.
         on_event: Called with every event of every session: "in" from the client, "out" to it.
 
     Raises:
-        SettingsError: `host` is no loopback address.
+        SettingsError: `host` is no loopback address, or `port` is no port.
     """
 
     def __init__(
@@ -86,23 +72,25 @@ class LocalServer:
         api_key: str | None = None,
         pace: Pace | None = None,
         max_sessions: int = 8,
+        max_message_bytes: int = _LARGEST_MESSAGE,
         session_secs: float = 3600.0,
+        faults: Faults | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
-        if host not in LOOPBACK:
-            raise SettingsError(
-                "host", f"{host!r} is no loopback address; the local server serves this machine alone"
-            )
         self.speech = speech
         self.brain = brain
-        self.pace = pace or Pace()
-        self.session_secs = session_secs
-        self.on_event = on_event
-        self._host = host
-        self._port = port
+        self._host = _loopback(host)
+        self._port = _port(port)
         self._api_key = api_key
+        self._pace = pace or Pace()
         self._max_sessions = max_sessions
+        self._max_message_bytes = max_message_bytes
+        self._session_secs = session_secs
+        self._faults = FaultPlan(faults or Faults())
+        self._on_event = on_event
+        self._session_numbers = count(1)
         self._sessions = 0
+        self._threads: ThreadPoolExecutor | None = None
         self._server: Server | None = None
 
     @property
@@ -110,11 +98,17 @@ class LocalServer:
         """The address for a client's `base_url`."""
         return f"ws://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}/v1/realtime"
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are now."""
+        return self._sessions
+
     async def __aenter__(self) -> Self:
         """Begin to serve.
 
         Raises:
             PortTakenError: Another program has the port.
+            VoicepipeError: The port cannot be used for another reason.
         """
         try:
             self._server = await serve(
@@ -122,14 +116,19 @@ class LocalServer:
                 self._host,
                 self._port,
                 process_request=self._admit,
+                select_subprotocol=_subprotocol,
                 compression=None,
-                max_size=_LARGEST_MESSAGE,
+                max_size=self._max_message_bytes,
+                # A dead client shows on loopback by itself, and on a virtual clock a ping would come too late.
                 ping_interval=None,
             )
         except OSError as error:
+            await self.brain.aclose()
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(self._host, self._port) from None
-            raise
+            raise VoicepipeError(f"cannot serve at {self._host}:{self._port}: {error}") from error
+        if self.speech.blocking:
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicepipe-local")
         self._port = next(iter(self._server.sockets)).getsockname()[1]
         return self
 
@@ -138,6 +137,11 @@ class LocalServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+            self._server = None
+        if self._threads is not None:
+            # It waits for one utterance at most, and no session is left that it could keep waiting.
+            self._threads.shutdown(cancel_futures=True)
+            self._threads = None
         await self.brain.aclose()
 
     async def _admit(self, connection: ServerConnection, request: Request) -> HttpResponse | None:
@@ -153,44 +157,74 @@ class LocalServer:
         try:
             refusal = self._refusal(connection)
             if refusal is not None:
-                code, close_code, message = refusal
-                error = Events(Ids()).error("invalid_request_error", code, message)
-                await connection.send(orjson.dumps(error).decode())
-                await connection.close(close_code, f"invalid_request_error.{code}")
+                await _refuse(connection, *refusal)
                 return
-            await _Driver(self, connection, _model(connection)).run()
+            await self._driver(connection).run()
         except ConnectionClosed:
-            logger.debug("a client of the local server left")
+            pass
         finally:
             self._sessions -= 1
+
+    def _driver(self, connection: ServerConnection) -> SessionDriver:
+        session = GAServerSession(
+            _model(connection),
+            self.speech.activity(),
+            ids=Ids(next(self._session_numbers)),
+            expires_at=int(time.time() + self._session_secs),
+            late_deltas=self._faults.late_deltas,
+        )
+        stage = Backstage(
+            speech=self.speech,
+            brain=self.brain,
+            pace=self._pace,
+            faults=self._faults,
+            session_secs=self._session_secs,
+            on_event=self._on_event,
+            threads=self._threads,
+        )
+        return SessionDriver(session, connection, stage)
 
     def _refusal(self, connection: ServerConnection) -> tuple[str, int, str] | None:
         """Return code, close code and message if the client may not have a session (protocol page, section 1)."""
         assert connection.request is not None
         headers = connection.request.headers
-        if "OpenAI-Beta" in headers:
-            return (
-                "beta_api_shape_disabled",
-                4000,
-                "The Realtime beta API is no longer supported. Use the GA API.",
-            )
-        key = _key(headers.get_all("Authorization"), headers.get_all("Sec-WebSocket-Protocol"))
+        if any("realtime=v1" in value for value in headers.get_all("OpenAI-Beta")):
+            message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+            return "beta_api_shape_disabled", 4000, message
+        if self._sessions > self._max_sessions:
+            # Clients whose handshakes overlap get past `_admit` together.
+            return "rate_limit_exceeded", 1013, f"This server serves {self._max_sessions} sessions at once."
+        key = _key(connection.request)
         if not key or (self._api_key is not None and key != self._api_key):
             return "invalid_api_key", 3000, "Incorrect API key provided."
         model = _model(connection)
         if not model:
             return "missing_model", 4000, "You must provide a model parameter."
         if "translate" in model:
-            return "invalid_model", 4000, f"Model '{model}' is not supported in conversations."
+            return "invalid_model", 4000, f"Model '{model}' is not supported in realtime conversations."
         return None
 
 
-def _key(authorization: list[str], subprotocols: list[str]) -> str:
-    if authorization:
-        return authorization[0].removeprefix("Bearer ").strip()
-    offered = [name.strip() for line in subprotocols for name in line.split(",")]
-    marker = "openai-insecure-api-key."
-    return next((name.removeprefix(marker) for name in offered if name.startswith(marker)), "")
+async def _refuse(connection: ServerConnection, code: str, close_code: int, message: str) -> None:
+    error = Events(Ids()).error("invalid_request_error", code, message)
+    await connection.send(orjson.dumps(error).decode())
+    await connection.close(close_code, f"invalid_request_error.{code}")
+
+
+def _subprotocol(_: object, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """A browser, which can give its key only as a subprotocol, wants to see one of those it offered again."""
+    return _SUBPROTOCOL if _SUBPROTOCOL in offered else None
+
+
+def _key(request: Request) -> str:
+    headers = request.headers
+    for value in headers.get_all("Authorization"):
+        return value.removeprefix("Bearer ").strip()
+    for value in headers.get_all("api-key"):
+        return value.strip()
+    offered = [name.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for name in line.split(",")]
+    keys = (name.removeprefix(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL))
+    return next(keys, "")
 
 
 def _model(connection: ServerConnection) -> str:
@@ -198,120 +232,23 @@ def _model(connection: ServerConnection) -> str:
     return parse_qs(urlsplit(connection.request.path).query).get("model", [""])[0]
 
 
-class _Driver:
-    """Drives one session: grants its wishes and carries its events."""
+def _loopback(host: str) -> str:
+    """Return the address to serve at.
 
-    def __init__(self, server: LocalServer, connection: ServerConnection, model: str) -> None:
-        self._server = server
-        self._connection = connection
-        self._session = GAServerSession(model, server.speech.activity())
-        self._answers: dict[str, asyncio.Task[None]] = {}
-        self._to_send: asyncio.Queue[Event] = asyncio.Queue()
+    Raises:
+        SettingsError: Others than this machine could reach it.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        if ip_address(address).is_loopback:
+            return address
+    except ValueError:
+        pass
+    why = f"{host!r} is no loopback address; the local server serves this machine alone (127.0.0.1 or ::1)"
+    raise SettingsError("host", why)
 
-    async def run(self) -> None:
-        sender = asyncio.create_task(self._send(), name="local server: send")
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._handle(self._session.open())
-                try:
-                    async with asyncio.timeout(self._server.session_secs):
-                        await self._receive()
-                except TimeoutError:
-                    await self._expire()
-                for task in self._answers.values():
-                    task.cancel()
-        finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
 
-    async def _receive(self) -> None:
-        try:
-            async for message in self._connection:
-                self._watch("in", message)
-                self._handle(self._session.receive(message))
-        except ConnectionClosed:
-            return
-
-    async def _expire(self) -> None:
-        minutes = round(self._server.session_secs / 60)
-        message = f"Your session hit the maximum duration of {minutes} minutes."
-        event = Events(Ids()).error("invalid_request_error", "session_expired", message)
-        await self._connection.send(orjson.dumps(event).decode())
-        await self._connection.close(1001, message)
-
-    async def _send(self) -> None:
-        try:
-            while True:
-                event = await self._to_send.get()
-                await self._connection.send(orjson.dumps(event).decode())
-        except ConnectionClosed:
-            return
-
-    def _watch(self, way: Literal["in", "out"], message: str | bytes | Event) -> None:
-        if self._server.on_event is None:
-            return
-        if isinstance(message, dict):
-            self._server.on_event(way, message)
-            return
-        try:
-            self._server.on_event(way, orjson.loads(message))
-        except orjson.JSONDecodeError:
-            self._server.on_event(way, {"type": "unreadable"})
-
-    def _handle(self, outputs: Iterable[Out]) -> None:
-        for output in outputs:
-            if isinstance(output, Hear):
-                self._tasks.create_task(self._hear(output))
-            elif isinstance(output, Answer):
-                task = self._tasks.create_task(self._answer(output))
-                self._answers[output.response.id] = task
-            elif isinstance(output, StopAnswer):
-                task = self._answers.pop(output.response_id, None)
-                if task is not None:
-                    task.cancel()
-            else:
-                self._watch("out", output)
-                self._to_send.put_nowait(output)
-
-    async def _hear(self, wish: Hear) -> None:
-        ears = self._server.speech.ears
-        text = await self._in_its_place(lambda: ears.listen(wish.pcm, _WIRE_RATE))
-        self._handle(self._session.heard(wish.item_id, text))
-
-    async def _answer(self, wish: Answer) -> None:
-        response, pace = wish.response, self._server.pace
-        await asyncio.sleep(pace.first_delta_ms / 1000)
-        try:
-            async with aclosing(self._server.brain.reply(wish.conversation)) as parts:
-                async for part in parts:
-                    if isinstance(part, Call):
-                        self._handle(self._session.call(response, part))
-                    else:
-                        await self._say(response, part.text)
-        except VoicepipeError as error:
-            self._handle(self._session.fail(response, str(error)))
-        else:
-            self._handle(self._session.finish(response))
-        self._answers.pop(response.id, None)
-
-    async def _say(self, response: Response, text: str) -> None:
-        pace = self._server.pace
-        pcm = await self._in_its_place(lambda: self._speak(text)) if response.speaks else b""
-        for events in self._session.say(response, text, pcm, pace.delta_ms):
-            self._handle(events)
-            wait_secs = pace.delta_ms / 1000 / pace.speed if pace.speed else 0.0
-            await asyncio.sleep(wait_secs)
-
-    def _speak(self, text: str) -> bytes:
-        voice = self._server.speech.voice
-        sound = np.concatenate([np.empty(0, np.int16), *voice.speak(text)]).tobytes()
-        if voice.sample_rate == _WIRE_RATE:
-            return sound
-        resampler = StreamResampler(voice.sample_rate, _WIRE_RATE)
-        return resampler.process(sound) + resampler.flush()
-
-    async def _in_its_place(self, work: Callable[[], _T]) -> _T:
-        """Do work of ears or voice on a thread if it takes long, else here and now."""
-        if self._server.speech.blocking:
-            return await asyncio.to_thread(work)
-        return work()
+def _port(port: int) -> int:
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise SettingsError("port", f"{port} is no port; there are 0 (any free one) to {_HIGHEST_PORT}")
+    return port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -9,10 +10,11 @@ from typing import Any, Literal, cast
 import orjson
 
 from voicepipe.local.brain import Message, ToolResult, ToolUse, Turn
-from voicepipe.local.openai_ga.events import Refusal
+from voicepipe.local.openai_ga.events import Event, Refusal
+from voicepipe.local.openai_ga.formats import BYTES_PER_MS
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Item:
     """One item.
 
@@ -20,16 +22,17 @@ class Item:
         wire: The item as the wire carries it, without sound.
         text: Its words; of a cut answer only those that were heard.
         cut: Whether a barge-in cut it.
+        sound: Its sound in the format `kind`.
+        kind: The format of its sound.
         words: Of a spoken answer: each word with the time, in milliseconds of its sound, at which it ends.
-        sound_ms: How much sound it has.
-        is_image: Whether it shows an image.
     """
 
     wire: dict[str, Any]
     text: str = ""
     cut: bool = False
+    sound: bytes = b""
+    kind: str = "audio/pcm"
     words: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
-    sound_ms: float = 0.0
 
     @property
     def id(self) -> str:
@@ -37,9 +40,39 @@ class Item:
         return str(self.wire["id"])
 
     @property
-    def is_spoken_answer(self) -> bool:
-        """Whether it is an answer with sound, which alone can be truncated."""
-        return self.wire.get("role") == "assistant" and self.sound_ms > 0
+    def sound_ms(self) -> float:
+        """How much sound it has."""
+        return len(self.sound) / BYTES_PER_MS[self.kind]
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the model said it."""
+        return self.wire.get("role") == "assistant"
+
+    @property
+    def images(self) -> int:
+        """How many images it shows."""
+        return sum(part["type"] == "input_image" for part in self.wire.get("content", ()))
+
+    def shown(self, *, with_sound: bool = False) -> Event:
+        """Return a copy for the wire; sound is only in what `conversation.item.retrieve` gives."""
+        shown = dict(self.wire)
+        if "content" in shown:
+            shown["content"] = [dict(part) for part in shown["content"]]
+        if with_sound:
+            for part in shown.get("content", ()):
+                if part["type"] in ("input_audio", "output_audio"):
+                    part["audio"] = b64encode(self.sound).decode()
+        return shown
+
+    def cut_at(self, audio_end_ms: int) -> None:
+        """Keep what was heard: so much sound, and the words that had been spoken by then."""
+        self.cut = True
+        self.sound = self.sound[: audio_end_ms * BYTES_PER_MS[self.kind]]
+        self.words = [(end_ms, word) for end_ms, word in self.words if end_ms <= audio_end_ms]
+        self.text = "".join(word for _, word in self.words).strip()
+        for part in self.wire["content"]:
+            part.pop("transcript", None)
 
 
 class Items:
@@ -68,11 +101,12 @@ class Items:
             after: The id it is to stand behind, "root" for the front, None for the end.
 
         Raises:
-            Refusal: Its id is taken, or there is no item to stand behind.
+            Refusal: Its id is taken, there is no item to stand behind, or it answers a call that was never made.
         """
         if self.find(item.id) is not None:
             message = f"Error adding item: the item with id '{item.id}' already exists."
             raise Refusal("item_create_duplicate_item_id", message, "item.id")
+        self._refuse_unknown_call(item)
         index = len(self._items)
         if after == "root":
             index = 0
@@ -108,18 +142,13 @@ class Items:
             Refusal: There is no such item, it is no spoken answer, or it has less sound than that.
         """
         item = self._known(item_id, "item_truncate_invalid_item_id", "truncating")
-        if not item.is_spoken_answer:
+        if not item.is_answer or not item.sound:
             message = "Only model output audio messages can be truncated"
             raise Refusal("unsupported_content_type", message, "item_id")
         if audio_end_ms > item.sound_ms:
-            message = f"Audio content of {round(item.sound_ms)}ms is already shorter than {audio_end_ms}ms"
+            message = f"Audio content of {int(item.sound_ms)}ms is already shorter than {audio_end_ms}ms"
             raise Refusal("invalid_value", message, "audio_end_ms")
-        item.cut = True
-        item.sound_ms = audio_end_ms
-        item.words = [(end_ms, word) for end_ms, word in item.words if end_ms <= audio_end_ms]
-        item.text = "".join(word for _, word in item.words).strip()
-        for part in item.wire["content"]:
-            part.pop("transcript", None)
+        item.cut_at(audio_end_ms)
 
     def _known(self, item_id: str, code: str, doing: str) -> Item:
         item = self.find(item_id)
@@ -128,61 +157,14 @@ class Items:
             raise Refusal(code, message, "item_id")
         return item
 
-
-def item_from_wire(wire: Any, new_id: str) -> Item:
-    """Return the item of a `conversation.item.create`.
-
-    Raises:
-        Refusal: It is of no type a client can create, or lacks what its type needs.
-    """
-    if not isinstance(wire, Mapping):
-        raise Refusal("missing_required_parameter", "Missing required parameter: 'item'.", "item")
-    fields: dict[str, Any] = {"id": new_id, **cast("Mapping[str, Any]", wire)}
-    fields["object"], fields["status"] = "realtime.item", "completed"
-    kind = fields.get("type")
-    if kind == "message":
-        return Item(fields, _message_text(fields))
-    if kind == "function_call_output":
-        _require(fields, "call_id", "output")
-        return Item(fields, str(fields["output"]))
-    if kind == "function_call":
-        _require(fields, "name", "arguments")
-        return Item(fields)
-    raise Refusal("invalid_value", f"Invalid value: '{kind}'.", "item.type")
-
-
-def _require(fields: Mapping[str, Any], *names: str) -> None:
-    for name in names:
-        if not isinstance(fields.get(name), str):
-            message = f"Missing required parameter: 'item.{name}'."
-            raise Refusal("missing_required_parameter", message, f"item.{name}")
-
-
-_PARTS: Mapping[str, frozenset[str]] = {
-    "system": frozenset({"input_text"}),
-    "user": frozenset({"input_text", "input_audio", "input_image"}),
-    "assistant": frozenset({"output_text"}),
-}
-
-
-def _message_text(fields: Mapping[str, Any]) -> str:
-    role, content = str(fields.get("role")), fields.get("content")
-    if role not in _PARTS:
-        raise Refusal("invalid_value", f"Invalid value: '{role}'.", "item.role")
-    if not isinstance(content, list):
-        raise Refusal(
-            "missing_required_parameter", "Missing required parameter: 'item.content'.", "item.content"
-        )
-    texts: list[str] = []
-    for index, part in enumerate(cast("list[Any]", content)):
-        kind = cast("Mapping[str, Any]", part).get("type") if isinstance(part, Mapping) else None
-        if kind not in _PARTS[role]:
-            raise Refusal("invalid_value", f"Invalid value: '{kind}'.", f"item.content[{index}].type")
-        part = cast("Mapping[str, Any]", part)
-        texts.append(
-            "[an image]" if kind == "input_image" else str(part.get("text") or part.get("transcript") or "")
-        )
-    return " ".join(text for text in texts if text)
+    def _refuse_unknown_call(self, item: Item) -> None:
+        if item.wire["type"] != "function_call_output":
+            return
+        call_id = item.wire["call_id"]
+        calls = (other.wire.get("call_id") for other in self._items if other.wire["type"] == "function_call")
+        if call_id not in calls:
+            message = f"Tool call ID '{call_id}' not found in conversation."
+            raise Refusal("invalid_tool_call_id", message, "item.call_id")
 
 
 def turns_of(items: Sequence[Item]) -> list[Turn]:
@@ -192,9 +174,9 @@ def turns_of(items: Sequence[Item]) -> list[Turn]:
         wire = item.wire
         if wire["type"] == "message":
             role = cast("Literal['system', 'user', 'assistant']", wire["role"])
-            turns.append(Message(role, item.text, item.cut))
+            turns.append(Message(role, item.text.strip(), item.cut))
         elif wire["type"] == "function_call":
-            turns.append(ToolUse(wire.get("call_id", ""), wire["name"], _mapping(wire["arguments"])))
+            turns.append(ToolUse(wire["call_id"], wire["name"], _mapping(wire["arguments"])))
         elif wire["type"] == "function_call_output":
             turns.append(ToolResult(wire["call_id"], wire["output"]))
     return turns

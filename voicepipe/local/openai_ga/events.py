@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -26,14 +25,19 @@ class Refusal(Exception):
 
 
 class Ids:
-    """Ids in the API's shapes, counted: the same conversation always has the same ids."""
+    """Ids in the API's shapes, counted: the same conversation always has the same ids, and no two sessions share one.
 
-    def __init__(self) -> None:
+    Args:
+        session: The number of the session on its server.
+    """
+
+    def __init__(self, session: int = 1) -> None:
+        self._session = session
         self._numbers = count(1)
 
     def new(self, kind: str) -> str:
         """Return a new id of a kind: `event`, `item`, `resp`, `call`, `sess`, `conv`."""
-        return f"{kind}_{next(self._numbers):021d}"
+        return f"{kind}_{self._session:07d}{next(self._numbers):014d}"
 
 
 class Events:
@@ -61,17 +65,3 @@ class Events:
         """Return an `error` event."""
         error = {"type": type_, "code": code, "message": message, "param": param, "event_id": event_id}
         return self.make("error", error=error)
-
-
-def text_field(event: Mapping[str, Any], name: str) -> str:
-    """Return a required field of a client event that has to be text.
-
-    Raises:
-        Refusal: It is missing or something else.
-    """
-    value = event.get(name)
-    if value is None:
-        raise Refusal("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
-    if not isinstance(value, str):
-        raise Refusal("invalid_type", f"Invalid type for '{name}': expected a string.", name)
-    return value

@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-from voicepipe.audio.g711 import alaw_encode, ulaw_encode
-from voicepipe.audio.resampler import StreamResampler
 from voicepipe.local.openai_ga.conversation import Item
 from voicepipe.local.openai_ga.events import Event, Events, Ids
-from voicepipe.local.openai_ga.usage import response_usage
+from voicepipe.local.openai_ga.formats import BYTES_PER_MS, encoded
+from voicepipe.local.openai_ga.usage import output_tokens, response_usage
 
-Status = Literal["completed", "cancelled", "failed", "incomplete"]
+Status: TypeAlias = Literal["completed", "cancelled", "failed", "incomplete"]
 
-_ARGUMENTS_A_DELTA = 12
-_WORD = re.compile(r"\s*\S+")
+_LETTERS_A_DELTA: Final = 12
+_WORD: Final = re.compile(r"\s*\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of an answer, and when in its sound it is spoken."""
+
+    text: str
+    begins_ms: float
+    ends_ms: float
 
 
 class Response:
-    """A response that runs. Its items join the conversation as they begin, unless it is out of band.
+    """A response that runs.
+
+    What is to be said is handed over with `say` and goes out with `advance`, a delta at a time, so that whoever drives it
+    can keep a pace and can stop between any two.
 
     Args:
         ids: Of the session.
@@ -48,59 +60,79 @@ class Response:
         self._ids = ids
         self._events = events
         self._metadata = metadata
+        self._kind: str = effective["audio"]["output"]["format"]["type"]
         self._message: Item | None = None
         self._previous_id: str | None = None
-        self._encode = _Encoder(effective["audio"]["output"]["format"])
+        self._words: list[_Word] = []
+        self._sound = b""
 
     @property
     def speaks(self) -> bool:
-        """Whether it answers in sound."""
+        """Whether it answers in sound; else in text."""
         return self.effective["output_modalities"] == ["audio"]
 
     @property
-    def has_sound(self) -> bool:
-        """Whether sound of it went out."""
-        return any(item.sound_ms for item in self.items)
+    def has_more(self) -> bool:
+        """Whether something handed over has not gone out yet."""
+        return bool(self._words or self._sound) and not self.is_over
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many tokens as it may have."""
+        most: int | Literal["inf"] = self.effective["max_output_tokens"]
+        return most != "inf" and output_tokens(self.items) >= most
+
+    @property
+    def sound_ms(self) -> float:
+        """How much sound of it went out."""
+        return sum(item.sound_ms for item in self.items)
 
     def begin(self) -> list[Event]:
         """Return the event that it began."""
         return [self._events.make("response.created", response=self._wire("in_progress"))]
 
-    def say(self, text: str, pcm: bytes, delta_ms: int, previous_id: str | None) -> Iterator[list[Event]]:
-        """Speak words; yields the events of one piece of sound after the other, words ahead of their sound.
+    def say(self, text: str, pcm: bytes = b"") -> None:
+        """Take words to say next.
 
         Args:
             text: The words.
-            pcm: Their sound, s16le mono at 24 kHz.
-            delta_ms: How much sound a delta holds.
-            previous_id: The item before the message, if the message begins with this.
+            pcm: Their sound, s16le mono at 24 kHz; nothing where text is asked for.
         """
-        opening = self._open_message(previous_id)
+        sound = encoded(pcm, self._kind) if self.speaks else b""
+        said = self._message.text if self._message else ""
+        words: list[str] = _WORD.findall(f" {text}" if said or self._words else text)
+        begins_ms = (self._message.sound_ms if self._message else 0.0) + self._waiting_ms
+        # As if every character took the same time.
+        letter_ms = len(sound) / BYTES_PER_MS[self._kind] / max(1, sum(map(len, words)))
+        for word in words:
+            ends_ms = begins_ms + len(word) * letter_ms
+            self._words.append(_Word(word, begins_ms, ends_ms))
+            begins_ms = ends_ms
+        self._sound += sound
+
+    def advance(self, delta_ms: int, previous_id: str | None) -> list[Event]:
+        """Return the events of the next delta: the words that begin in it, ahead of its sound.
+
+        Args:
+            delta_ms: How much sound a delta holds.
+            previous_id: The item before the message, should the message begin with this.
+        """
+        events = self._open_message(previous_id)
         item = self._message
         assert item is not None
-        waiting = _timed_words(text, item.text, len(pcm) / 48, item.sound_ms)
-        item.words += [(ends_ms, word) for _, ends_ms, word in waiting]
-        size = 48 * delta_ms
-        for start in range(0, len(pcm), size):
-            piece = pcm[start : start + size]
-            item.sound_ms += len(piece) / 48
-            spoken = [word for begins_ms, _, word in waiting if begins_ms < item.sound_ms]
-            del waiting[: len(spoken)]
-            events = opening + [
-                self._delta("response.output_audio_transcript.delta", word) for word in spoken
-            ]
-            item.text += "".join(spoken)
-            sound = b64encode(self._encode(piece)).decode()
-            opening = []
-            yield [*events, self._delta("response.output_audio.delta", sound)]
-
-    def write(self, text: str, previous_id: str | None) -> list[Event]:
-        """Answer in text."""
-        events = self._open_message(previous_id)
-        assert self._message is not None
-        words: list[str] = _WORD.findall(f" {text}" if self._message.text else text)
-        self._message.text += "".join(words)
-        return events + [self._delta("response.output_text.delta", word) for word in words]
+        size = delta_ms * BYTES_PER_MS[self._kind]
+        piece, self._sound = self._sound[:size], self._sound[size:]
+        item.sound += b"" if item.cut else piece
+        # Without sound there is nothing to keep time with, so a word goes out at a time.
+        count = sum(word.begins_ms < item.sound_ms for word in self._words) if self._sound or piece else 1
+        spoken, self._words = self._words[:count], self._words[count:]
+        events += [self._delta(self._text_delta, word.text) for word in spoken]
+        if not item.cut:
+            item.text += "".join(word.text for word in spoken)
+            item.words += [(word.ends_ms, word.text) for word in spoken]
+        if piece:
+            events.append(self._delta("response.output_audio.delta", b64encode(piece).decode()))
+        return events
 
     def call(self, name: str, arguments: Mapping[str, Any], previous_id: str | None) -> list[Event]:
         """Call a function; a message that was open is closed first."""
@@ -118,8 +150,8 @@ class Response:
         item = Item(wire)
         events += self._begin_item(item, previous_id)
         ids = {**self._ids_of(item), "call_id": wire["call_id"]}
-        for start in range(0, len(text), _ARGUMENTS_A_DELTA):
-            delta = text[start : start + _ARGUMENTS_A_DELTA]
+        for start in range(0, len(text), _LETTERS_A_DELTA):
+            delta = text[start : start + _LETTERS_A_DELTA]
             events.append(self._events.make("response.function_call_arguments.delta", **ids, delta=delta))
         done = self._events.make("response.function_call_arguments.done", **ids, name=name, arguments=text)
         wire["arguments"] = text
@@ -128,13 +160,12 @@ class Response:
     def close_message(self, status: Literal["completed", "incomplete"]) -> list[Event]:
         """Return the events that end the message that is open, if one is."""
         item, self._message = self._message, None
+        self._words, self._sound = [], b""
         if item is None:
             return []
         ids = {**self._ids_of(item), "content_index": 0}
         if self.speaks:
-            tail = b64encode(self._encode.flush()).decode()
             events = [
-                *([self._events.make("response.output_audio.delta", **ids, delta=tail)] if tail else []),
                 self._events.make("response.output_audio.done", **ids),
                 self._events.make("response.output_audio_transcript.done", **ids, transcript=item.text),
             ]
@@ -144,8 +175,10 @@ class Response:
             events = [self._events.make("response.output_text.done", **ids, text=item.text)]
             part = {"type": "text", "text": item.text}
             content = {"type": "output_text", "text": item.text}
+        if item.cut:
+            content.pop("transcript", None)
+        item.cut = item.cut or status == "incomplete"
         item.wire["content"] = [content]
-        item.cut = status == "incomplete"
         events.append(self._events.make("response.content_part.done", **ids, part=part))
         return events + self._end_item(item, status)
 
@@ -166,6 +199,14 @@ class Response:
             wire["status_details"] = {"type": status, **details}
         return [*events, self._events.make("response.done", response=wire)]
 
+    @property
+    def _waiting_ms(self) -> float:
+        return len(self._sound) / BYTES_PER_MS[self._kind]
+
+    @property
+    def _text_delta(self) -> str:
+        return "response.output_audio_transcript.delta" if self.speaks else "response.output_text.delta"
+
     def _open_message(self, previous_id: str | None) -> list[Event]:
         if self._message is not None:
             return []
@@ -177,7 +218,7 @@ class Response:
             "role": "assistant",
             "content": [],
         }
-        self._message = item = Item(wire)
+        self._message = item = Item(wire, kind=self._kind)
         events = self._begin_item(item, previous_id)
         part = {"type": "audio", "transcript": ""} if self.speaks else {"type": "text", "text": ""}
         ids = {**self._ids_of(item), "content_index": 0}
@@ -193,7 +234,7 @@ class Response:
         return self._told_twice("response.output_item.done", "conversation.item.done", item)[::-1]
 
     def _told_twice(self, of_response: str, of_conversation: str, item: Item) -> list[Event]:
-        wire, index = _copy(item.wire), self.items.index(item)
+        wire, index = item.shown(), self.items.index(item)
         events = [self._events.make(of_response, response_id=self.id, output_index=index, item=wire)]
         if self.conversation_id is not None:
             previous = self._previous_id
@@ -209,51 +250,22 @@ class Response:
 
     def _wire(self, status: str) -> dict[str, Any]:
         output = self.effective["audio"]["output"]
+        voice: Any = output["voice"]
         return {
             "id": self.id,
             "object": "realtime.response",
             "status": status,
             "status_details": None,
-            "output": [_copy(item.wire) for item in self.items],
+            "output": [item.shown() for item in self.items],
             "conversation_id": self.conversation_id,
             "output_modalities": self.effective["output_modalities"],
             "max_output_tokens": self.effective["max_output_tokens"],
-            "audio": {"output": {"format": output["format"], "voice": output["voice"]}},
+            "audio": {
+                "output": {
+                    "format": output["format"],
+                    "voice": voice["id"] if isinstance(voice, Mapping) else voice,
+                }
+            },
             "usage": None,
             "metadata": self._metadata,
         }
-
-
-class _Encoder:
-    """From s16le at 24 kHz to the session's output format."""
-
-    def __init__(self, format_: Mapping[str, Any]) -> None:
-        codes = {"audio/pcmu": ulaw_encode, "audio/pcma": alaw_encode}
-        self._code = codes.get(format_["type"])
-        self._resampler = StreamResampler(24000, 8000) if self._code else None
-
-    def __call__(self, pcm: bytes) -> bytes:
-        if self._code is None or self._resampler is None:
-            return pcm
-        return self._code(self._resampler.process(pcm))
-
-    def flush(self) -> bytes:
-        """Return what the resampler holds back."""
-        return self._code(self._resampler.flush()) if self._code and self._resampler else b""
-
-
-def _timed_words(text: str, before: str, lasts_ms: float, from_ms: float) -> list[tuple[float, float, str]]:
-    """Return when each word begins, when it ends, and the word, as if every character took the same time."""
-    words: list[str] = _WORD.findall(f" {text}" if before else text)
-    ms_a_letter = lasts_ms / (sum(len(word) for word in words) or 1)
-    timed: list[tuple[float, float, str]] = []
-    at_ms = from_ms
-    for word in words:
-        timed.append((at_ms, at_ms + len(word) * ms_a_letter, word))
-        at_ms = timed[-1][1]
-    return timed
-
-
-def _copy(wire: Mapping[str, Any]) -> dict[str, Any]:
-    content: list[dict[str, Any]] | None = wire.get("content")
-    return {**wire, "content": [dict(part) for part in content]} if content is not None else dict(wire)

@@ -1,72 +1,56 @@
 """The server's side of one session, without I/O: client events in; server events and wishes out.
 
 A wish is what the session cannot do itself: have an utterance heard, have an answer made. Whoever drives it (the
-server, a test) grants wishes in its own time and reports back.
+server, a test) grants wishes in its own time and reports back. It reads no clock: times are passed in, in milliseconds
+from any beginning.
 """
 
 from __future__ import annotations
 
-import binascii
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, cast
 
+import numpy as np
 import orjson
 
-from voicepipe.audio.g711 import alaw_decode, ulaw_decode
-from voicepipe.audio.resampler import StreamResampler
-from voicepipe.local.brain import Call, Conversation
-from voicepipe.local.openai_ga.conversation import Item, Items, item_from_wire, turns_of
-from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal, text_field
-from voicepipe.local.openai_ga.hearing import InputBuffer, SpeechBegan, SpeechEnded
-from voicepipe.local.openai_ga.response import Response, Status
+from voicepipe.local.brain import Call
+from voicepipe.local.openai_ga.conversation import Item, Items
+from voicepipe.local.openai_ga.created import created_item
+from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal
+from voicepipe.local.openai_ga.finished import sounds_finished
+from voicepipe.local.openai_ga.formats import Decoder, encoded, from_base64
+from voicepipe.local.openai_ga.hearing import Found, InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
+from voicepipe.local.openai_ga.response import Response
+from voicepipe.local.openai_ga.responses import Responses
 from voicepipe.local.openai_ga.settings import SessionSettings
-from voicepipe.local.openai_ga.usage import transcription_usage
+from voicepipe.local.openai_ga.shapes import (
+    AudioAppend,
+    AudioClear,
+    AudioCommit,
+    ClientEvent,
+    ItemCreate,
+    ItemDelete,
+    ItemRetrieve,
+    ItemTruncate,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+    client_event,
+)
+from voicepipe.local.openai_ga.transcripts import transcript_events, transcript_failed
+from voicepipe.local.openai_ga.wishes import Hear, Out
 from voicepipe.local.speech import Pcm, VoiceActivity
 
-_RESPONSE_FIELDS = frozenset(
-    {
-        "conversation",
-        "input",
-        "instructions",
-        "output_modalities",
-        "audio",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "max_output_tokens",
-        "reasoning",
-        "prompt",
-        "metadata",
-    }
-)
+_Handler: TypeAlias = Callable[[Any, Any], list[Out]]
 
 
 @dataclass(frozen=True, slots=True)
-class Hear:
-    """Find the words in what the user said; then call `GAServerSession.heard`. `pcm` is at 24 kHz."""
+class _Unheard:
+    """What is to be done once the words of an utterance are known."""
 
-    item_id: str
-    pcm: Pcm
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Make an answer, with `GAServerSession.say`, `.call` and `.finish`."""
-
-    response: Response
-    conversation: Conversation
-
-
-@dataclass(frozen=True, slots=True)
-class StopAnswer:
-    """Stop making an answer; its end has been told."""
-
-    response_id: str
-
-
-Out: TypeAlias = Event | Hear | Answer | StopAnswer
+    answers: bool
+    is_transcribed: bool
 
 
 class GAServerSession:
@@ -75,110 +59,133 @@ class GAServerSession:
     Args:
         model: The model named when connecting.
         activity: Tells speech from silence.
+        ids: Makes the ids.
         expires_at: When the session ends, in seconds since 1970.
+        late_deltas: How many deltas of a cancelled response still go out before its end is told.
     """
 
-    def __init__(self, model: str, activity: VoiceActivity, expires_at: int = 0) -> None:
-        self._ids = Ids()
+    def __init__(
+        self,
+        model: str,
+        activity: VoiceActivity,
+        *,
+        ids: Ids | None = None,
+        expires_at: int = 0,
+        late_deltas: int = 0,
+    ) -> None:
+        self.wakes_at_ms: float | None = None
+        """When `wake` wants to be called; it may change with every call."""
+        self._ids = ids or Ids()
         self._events = Events(self._ids)
-        self.settings = SessionSettings(self._ids.new("sess"), model, expires_at)
-        self._conversation_id = self._ids.new("conv")
+        self._settings = SessionSettings(self._ids.new("sess"), model, expires_at)
         self._items = Items()
+        self._responses = Responses(self._ids, self._events, self._settings, self._items, late_deltas)
         self._input = InputBuffer(activity)
-        self._active: Response | None = None
-        self._out_of_band: dict[str, Response] = {}
+        self._decoder = Decoder("audio/pcm")
         self._user_item_id = ""
-        self._waits_for_ears: dict[str, bool] = {}
-        self._cached_tokens = 0
-        self._has_spoken = False
-        self._decoder_rate: StreamResampler | None = None
+        self._unheard: dict[str, _Unheard] = {}
+        self._questions = 0
+        self._question = ""
+        self._guess: str | None = None
 
     def open(self) -> list[Out]:
         """Return the first event."""
-        return [self._events.make("session.created", session=self.settings.as_wire())]
+        return [self._events.make("session.created", session=self._settings.as_wire())]
 
-    def receive(self, message: str | bytes) -> list[Out]:
-        """Take a client event. What the API refuses gives an `error` event, and the session goes on."""
-        if isinstance(message, bytes):
-            return [
-                self._events.refusal(Refusal("invalid_event", "Binary messages are not supported."), None)
-            ]
+    def receive(self, message: str | bytes, now_ms: float = 0.0) -> list[Out]:
+        """Take a client event. What the API refuses gives an `error` event, and the session goes on.
+
+        Args:
+            message: What came over the wire.
+            now_ms: The time.
+        """
+        event_id: str | None = None
         try:
-            event: Any = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            return [self._events.refusal(Refusal("invalid_json", "The message is not valid JSON."), None)]
-        if not isinstance(event, dict) or not isinstance(cast("Event", event).get("type"), str):
-            return [self._events.refusal(Refusal("invalid_event", "The event has no type.", "type"), None)]
-        event = cast("Event", event)
-        given_id = event.get("event_id")
-        event_id = given_id if isinstance(given_id, str) else None
-        try:
-            handler = self._HANDLERS.get(event["type"])
-            if handler is None:
-                raise Refusal("invalid_value", f"Invalid value: '{event['type']}'. {_accepted(self)}", "type")
-            return handler(self, event)
+            event = _read(message)
+            given_id = event.get("event_id")
+            event_id = given_id if isinstance(given_id, str) else None
+            parsed = client_event(event)
+            outputs = self._HANDLERS[type(parsed)](self, parsed)
         except Refusal as refusal:
             return [self._events.refusal(refusal, event_id)]
-
-    # What the client asks.
-
-    def _update(self, event: Event) -> list[Out]:
-        self.settings.update(event.get("session"), has_spoken=self._has_spoken)
-        return [self._events.make("session.updated", session=self.settings.as_wire())]
-
-    def _append(self, event: Event) -> list[Out]:
-        try:
-            sound = binascii.a2b_base64(text_field(event, "audio"), strict_mode=True)
-        except binascii.Error:
-            raise Refusal("invalid_value", "Invalid 'audio': not base64.", "audio") from None
-        outputs: list[Out] = []
-        for found in self._input.append(self._as_pcm(sound), self.settings.turn_detection):
-            if isinstance(found, SpeechBegan):
-                outputs += self._speech_began(found.at_ms)
-            else:
-                outputs += self._speech_ended(found)
+        self._watch_idleness(outputs, now_ms)
         return outputs
 
-    def _as_pcm(self, sound: bytes) -> bytes:
-        kind = self.settings.audio_input["format"]["type"]
-        if kind == "audio/pcm":
-            if len(sound) % 2:
-                raise Refusal("invalid_value", "Invalid 'audio': half a sample.", "audio")
-            return sound
-        if self._decoder_rate is None:
-            self._decoder_rate = StreamResampler(8000, 24000)
-        decode = ulaw_decode if kind == "audio/pcmu" else alaw_decode
-        return self._decoder_rate.process(decode(sound))
+    def error(self, code: str | None, message: str, type_: str = "invalid_request_error") -> Event:
+        """Return an `error` event that no client event is the cause of."""
+        return self._events.error(type_, code, message)
+
+    # Settings.
+
+    def _update(self, event: SessionUpdate) -> list[Out]:
+        answers = self._responses.active is not None
+        self._settings.update(event.session, has_spoken=self._responses.has_spoken, answers=answers)
+        return [self._events.make("session.updated", session=self._settings.as_wire())]
+
+    # The user's sound.
+
+    def _append(self, event: AudioAppend) -> list[Out]:
+        pcm = self._decoded(from_base64(event.audio, "audio"))
+        found = self._input.append(pcm, self._settings.turn_detection)
+        return [output for one in found for output in self._about(one)]
+
+    def _decoded(self, sound: bytes) -> bytes:
+        if self._decoder.kind != self._input_kind:
+            self._decoder = Decoder(self._input_kind)
+        return self._decoder.process(sound)
+
+    @property
+    def _input_kind(self) -> str:
+        return str(self._settings.audio_input["format"]["type"])
+
+    def _about(self, found: Found) -> list[Out]:
+        if isinstance(found, SpeechBegan):
+            return self._speech_began(found.at_ms)
+        if isinstance(found, SpeechPaused):
+            return self._ask_whether_finished(found.pcm)
+        return self._speech_ended(found)
 
     def _speech_began(self, at_ms: int) -> list[Out]:
         self._user_item_id = self._ids.new("item")
+        self._question, self._guess = "", None
         started = self._events.make(
             "input_audio_buffer.speech_started", audio_start_ms=at_ms, item_id=self._user_item_id
         )
-        detection = self.settings.turn_detection or {}
-        interrupts = detection.get("interrupt_response") is not False
-        return [started, *(self._cancel_active("turn_detected") if interrupts else [])]
+        return [started, *(self._responses.interrupt() if self._may("interrupt_response") else [])]
+
+    def _ask_whether_finished(self, pcm: Pcm) -> list[Out]:
+        self._questions += 1
+        self._question, self._guess = f"question {self._questions}", None
+        return [Hear(self._question, pcm)]
 
     def _speech_ended(self, found: SpeechEnded) -> list[Out]:
-        item_id = self._user_item_id
+        item_id, text = self._user_item_id, self._guess
+        self._question, self._guess = "", None
         stopped = self._events.make(
             "input_audio_buffer.speech_stopped", audio_end_ms=found.at_ms, item_id=item_id
         )
-        detection = self.settings.turn_detection or {}
-        answers = detection.get("create_response") is not False
-        return [stopped, *self._commit_as(item_id, found.pcm, answers=answers)]
+        outputs = [stopped, *self._commit_as(item_id, found.pcm, answers=self._may("create_response"))]
+        if text is None:
+            return [*outputs, Hear(item_id, found.pcm)]
+        return [*outputs, *self.heard(item_id, text)]
 
-    def _commit(self, _event: Event) -> list[Out]:
-        if self._input.is_too_short():
+    def _may(self, name: str) -> bool:
+        """Return `create_response` or `interrupt_response`."""
+        return bool((self._settings.turn_detection or {}).get(name))
+
+    def _commit(self, _event: AudioCommit) -> list[Out]:
+        if self._input.is_too_short:
             message = (
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
                 f"but buffer only has {self._input.buffered_ms:.2f}ms of audio."
             )
             raise Refusal("input_audio_buffer_commit_empty", message)
-        return self._commit_as(self._ids.new("item"), self._input.take(), answers=False)
+        item_id = self._user_item_id if self._input.speaks else self._ids.new("item")
+        pcm = self._input.take()
+        return [*self._commit_as(item_id, pcm, answers=False), Hear(item_id, pcm)]
 
     def _commit_as(self, item_id: str, pcm: Pcm, *, answers: bool) -> list[Out]:
-        wire = {
+        wire: Event = {
             "id": item_id,
             "object": "realtime.item",
             "type": "message",
@@ -186,216 +193,184 @@ class GAServerSession:
             "role": "user",
             "content": [{"type": "input_audio", "transcript": None}],
         }
-        item = Item(wire, sound_ms=len(pcm) / 24)
+        kind = self._input_kind
+        item = Item(wire, sound=encoded(pcm.tobytes(), kind), kind=kind)
         committed = self._events.make(
             "input_audio_buffer.committed", item_id=item_id, previous_item_id=self._items.last_id
         )
-        self._waits_for_ears[item_id] = answers
-        return [committed, *self._add(item), Hear(item_id, pcm)]
+        self._unheard[item_id] = _Unheard(answers, is_transcribed=True)
+        return [committed, *self._add(item)]
 
-    def _clear(self, _event: Event) -> list[Out]:
+    def _clear(self, _event: AudioClear) -> list[Out]:
         self._input.clear()
         return [self._events.make("input_audio_buffer.cleared")]
 
-    def _create_item(self, event: Event) -> list[Out]:
-        item = item_from_wire(event.get("item"), self._ids.new("item"))
-        return self._add(item, event.get("previous_item_id"))
+    # Items.
+
+    def _create_item(self, event: ItemCreate) -> list[Out]:
+        item = created_item(event.item.given(), self._ids, self._input_kind)
+        outputs = self._add(item, event.previous_item_id)
+        if item.sound:
+            self._unheard[item.id] = _Unheard(answers=False, is_transcribed=False)
+            pcm = np.frombuffer(Decoder(item.kind).process(item.sound), np.int16)
+            outputs.append(Hear(item.id, pcm))
+        return outputs
 
     def _add(self, item: Item, after: str | None = None) -> list[Out]:
         previous = self._items.add(item, after)
         return [
-            self._events.make(type_, item=deepcopy(item.wire), previous_item_id=previous)
+            self._events.make(type_, item=item.shown(), previous_item_id=previous)
             for type_ in ("conversation.item.added", "conversation.item.done")
         ]
 
-    def _delete_item(self, event: Event) -> list[Out]:
-        item_id = text_field(event, "item_id")
-        self._items.delete(item_id)
-        return [self._events.make("conversation.item.deleted", item_id=item_id)]
+    def _delete_item(self, event: ItemDelete) -> list[Out]:
+        self._items.delete(event.item_id)
+        return [self._events.make("conversation.item.deleted", item_id=event.item_id)]
 
-    def _retrieve_item(self, event: Event) -> list[Out]:
-        item = self._items.retrieve(text_field(event, "item_id"))
-        return [self._events.make("conversation.item.retrieved", item=deepcopy(item.wire))]
+    def _retrieve_item(self, event: ItemRetrieve) -> list[Out]:
+        item = self._items.retrieve(event.item_id)
+        return [self._events.make("conversation.item.retrieved", item=item.shown(with_sound=True))]
 
-    def _truncate_item(self, event: Event) -> list[Out]:
-        item_id, end_ms = text_field(event, "item_id"), event.get("audio_end_ms")
-        if not isinstance(end_ms, int) or end_ms < 0:
-            raise Refusal("invalid_value", "Invalid 'audio_end_ms': expected milliseconds.", "audio_end_ms")
-        self._items.truncate(item_id, end_ms)
-        fields = {"item_id": item_id, "content_index": event.get("content_index", 0), "audio_end_ms": end_ms}
+    def _truncate_item(self, event: ItemTruncate) -> list[Out]:
+        self._items.truncate(event.item_id, event.audio_end_ms)
+        fields = {"item_id": event.item_id, "content_index": 0, "audio_end_ms": event.audio_end_ms}
         return [self._events.make("conversation.item.truncated", **fields)]
-
-    def _create_response(self, event: Event) -> list[Out]:
-        wanted: dict[str, Any] = event.get("response") or {}
-        unknown = set(wanted) - _RESPONSE_FIELDS
-        if unknown:
-            param = f"response.{min(unknown)}"
-            raise Refusal("unknown_parameter", f"Unknown parameter: '{param}'.", param)
-        if wanted.get("conversation") != "none":
-            if self._active is not None:
-                message = f"Conversation already has an active response in progress: {self._active.id}."
-                raise Refusal("conversation_already_has_active_response", message)
-            return self._begin_response(wanted)
-        return self._begin_response(wanted, out_of_band=True)
-
-    def _cancel_response(self, event: Event) -> list[Out]:
-        wanted = event.get("response_id")
-        if isinstance(wanted, str) and wanted in self._out_of_band:
-            return self._end(self._out_of_band[wanted], "cancelled", reason="client_cancelled")
-        if self._active is None or wanted not in (None, self._active.id):
-            message = "Cancellation failed: no active response found"
-            raise Refusal("response_cancel_not_active", message)
-        return self._cancel_active("client_cancelled")
 
     # Responses.
 
-    def _begin_response(self, wanted: Mapping[str, Any], *, out_of_band: bool = False) -> list[Out]:
-        effective = _laid_over(self.settings.as_wire(), wanted)
-        conversation_id = None if out_of_band else self._conversation_id
-        response = Response(self._ids, self._events, effective, conversation_id, wanted.get("metadata"))
-        if out_of_band:
-            self._out_of_band[response.id] = response
-        else:
-            self._active = response
-        conversation = Conversation(
-            instructions=effective["instructions"],
-            turns=turns_of(self._taken(wanted)),
-            tools=[tool for tool in effective["tools"] if tool.get("type") == "function"],
-            tool_choice=effective["tool_choice"],
-        )
-        return [*response.begin(), Answer(response, conversation)]
+    def _create_response(self, event: ResponseCreate) -> list[Out]:
+        return self._responses.begin(event.response, can_answer=not self._unheard)
 
-    def _taken(self, wanted: Mapping[str, Any]) -> list[Item]:
-        given = wanted.get("input")
-        if given is None:
-            return list(self._items)
-        taken: list[Item] = []
-        for one in given:
-            if isinstance(one, Mapping) and cast("Mapping[str, Any]", one).get("type") == "item_reference":
-                taken.append(self._items.retrieve(str(cast("Mapping[str, Any]", one).get("id"))))
-            else:
-                taken.append(item_from_wire(one, self._ids.new("item")))
-        return taken
-
-    def _cancel_active(self, reason: str) -> list[Out]:
-        return self._end(self._active, "cancelled", reason=reason) if self._active else []
-
-    def _end(self, response: Response, status: Status, **details: Any) -> list[Out]:
-        taken = [item for item in self._items if item not in response.items]
-        events = response.end(status, taken, self._cached_tokens, **details)
-        if response is self._active:
-            self._active = None
-            usage = events[-1]["response"]["usage"]
-            self._cached_tokens = usage["total_tokens"]
-        self._out_of_band.pop(response.id, None)
-        limits = [
-            {"name": "requests", "limit": 1000, "remaining": 999, "reset_seconds": 0.06},
-            {"name": "tokens", "limit": 1_000_000, "remaining": 990_000, "reset_seconds": 0.6},
-        ]
-        stop: list[Out] = [StopAnswer(response.id)] if status == "cancelled" else []
-        return [*stop, *events, self._events.make("rate_limits.updated", rate_limits=limits)]
-
-    def _file(self, response: Response, before: int) -> None:
-        """Put the items that a response has begun since into the conversation."""
-        if response.conversation_id is None:
-            return
-        for item in response.items[before:]:
-            self._items.add(item)
+    def _cancel_response(self, event: ResponseCancel) -> list[Out]:
+        return self._responses.cancel(event.response_id)
 
     # What is reported back.
 
-    def heard(self, item_id: str, text: str) -> list[Out]:
-        """Take the words found in an utterance: tell its transcript, then answer if that is the server's part."""
-        item = self._items.find(item_id)
-        answers = self._waits_for_ears.pop(item_id, False)
-        outputs: list[Out] = []
-        if item is not None:
-            item.text = text
-            if self.settings.audio_input["transcription"] is not None:
-                outputs += self._transcript(item)
-        if not answers:
-            return outputs
-        if self._active is not None:
-            message = f"Conversation already has an active response in progress: {self._active.id}."
-            code = "conversation_already_has_active_response"
-            return [*outputs, self._events.error("invalid_request_error", code, message)]
-        return outputs + self._begin_response({})
-
-    def _transcript(self, item: Item) -> Iterator[Event]:
-        item.wire["content"][0]["transcript"] = item.text
-        ids = {"item_id": item.id, "content_index": 0}
-        name = "conversation.item.input_audio_transcription"
-        for index, word in enumerate(item.text.split()):
-            yield self._events.make(f"{name}.delta", **ids, delta=f" {word}" if index else word)
-        usage = transcription_usage(item)
-        yield self._events.make(f"{name}.completed", **ids, transcript=item.text, usage=usage)
-
-    def say(self, response: Response, text: str, pcm: bytes, delta_ms: int) -> Iterator[list[Event]]:
-        """Speak (or write, where text is asked for) part of an answer; yields the events of one delta of sound at a time.
+    def heard(self, key: str, text: str | None, now_ms: float = 0.0) -> list[Out]:
+        """Take the words found in an utterance: tell its transcript, then answer if that is the server's part.
 
         Args:
-            response: The answer.
-            text: The words.
-            pcm: Their sound, s16le mono at 24 kHz; not used where text is asked for.
-            delta_ms: How much sound a delta holds.
+            key: Of the wish.
+            text: The words; None if the ears failed.
+            now_ms: The time.
         """
-        before = len(response.items)
-        if not response.speaks:
-            events = response.write(text, self._items.last_id)
-            self._file(response, before)
-            yield events
-            return
-        for events in response.say(text, pcm, delta_ms, self._items.last_id):
-            self._file(response, before)
-            before = len(response.items)
-            self._has_spoken = True
-            yield events
+        if key not in self._unheard:
+            return self._answered(key, text or "")
+        todo, item = self._unheard.pop(key), self._items.find(key)
+        outputs = self._understood(item, text, todo) if item is not None else []
+        if todo.answers and not self._user_goes_on:
+            outputs += self._responses.begin_unasked()
+        if not self._unheard:
+            outputs += self._responses.release()
+        self._watch_idleness(outputs, now_ms)
+        return outputs
 
-    def call(self, response: Response, call: Call) -> list[Event]:
+    def _answered(self, question: str, text: str) -> list[Out]:
+        """Take what was heard up to a pause: a finished sentence ends the turn, another one is waited for."""
+        if question != self._question:
+            return []
+        self._guess = text
+        ended = self._input.end_turn() if sounds_finished(text) else None
+        return self._speech_ended(ended) if ended is not None else []
+
+    def _understood(self, item: Item, text: str | None, todo: _Unheard) -> list[Out]:
+        item.text = " ".join(part for part in (item.text, text) if part)
+        transcription = self._settings.audio_input["transcription"]
+        if transcription is None or not todo.is_transcribed:
+            return []
+        if text is None:
+            return [transcript_failed(self._events, item)]
+        item.wire["content"][0]["transcript"] = item.text
+        logprobs = self._settings.wants_logprobs
+        return [*transcript_events(self._events, item, transcription, logprobs=logprobs)]
+
+    @property
+    def _user_goes_on(self) -> bool:
+        """Whether another turn has begun, whose end will be answered: an answer now would be cut at once."""
+        later = any(unheard.answers for unheard in self._unheard.values())
+        return later or (self._input.speaks and self._may("interrupt_response"))
+
+    def say(self, response: Response, text: str, pcm: bytes) -> None:
+        """Take words of an answer, with their sound at 24 kHz; `advance` lets them out."""
+        response.say(text, pcm)
+
+    def advance(self, response: Response, delta_ms: int, now_ms: float = 0.0) -> list[Out]:
+        """Return the events of an answer's next `delta_ms` of sound."""
+        outputs = self._responses.advance(response, delta_ms)
+        self._watch_idleness(outputs, now_ms)
+        return outputs
+
+    def call(self, response: Response, call: Call) -> list[Out]:
         """Call a function as part of an answer."""
-        before = len(response.items)
-        events = response.call(call.name, call.arguments, self._items.last_id)
-        self._file(response, before)
-        return events
+        return self._responses.call(response, call)
 
-    def finish(self, response: Response) -> list[Out]:
+    def finish(self, response: Response, now_ms: float = 0.0) -> list[Out]:
         """End an answer that is complete."""
-        return self._end(response, "completed")
+        outputs = self._responses.finish(response)
+        self._watch_idleness(outputs, now_ms)
+        return outputs
 
-    def fail(self, response: Response, message: str) -> list[Out]:
+    def fail(self, response: Response, message: str, now_ms: float = 0.0) -> list[Out]:
         """End an answer that could not be made."""
-        error = {"type": "server_error", "code": "server_error", "message": message}
-        return self._end(response, "failed", error=error)
+        outputs = self._responses.fail(response, message)
+        self._watch_idleness(outputs, now_ms)
+        return outputs
 
-    _HANDLERS: ClassVar[Mapping[str, Callable[[Any, Event], list[Out]]]] = {
-        "session.update": _update,
-        "input_audio_buffer.append": _append,
-        "input_audio_buffer.commit": _commit,
-        "input_audio_buffer.clear": _clear,
-        "conversation.item.create": _create_item,
-        "conversation.item.delete": _delete_item,
-        "conversation.item.retrieve": _retrieve_item,
-        "conversation.item.truncate": _truncate_item,
-        "response.create": _create_response,
-        "response.cancel": _cancel_response,
+    # Silence.
+
+    def wake(self, now_ms: float) -> list[Out]:
+        """Take that it is `now_ms`: after too long a silence the model speaks by itself."""
+        if self.wakes_at_ms is None or now_ms < self.wakes_at_ms:
+            return []
+        self.wakes_at_ms = None
+        if self._idle_timeout_ms is None or self._input.speaks or self._responses.active is not None:
+            return []
+        item_id, end_ms = self._ids.new("item"), self._input.received_ms
+        pcm = self._input.take()
+        fields = {"audio_start_ms": end_ms - len(pcm) // 24, "audio_end_ms": end_ms, "item_id": item_id}
+        triggered = self._events.make("input_audio_buffer.timeout_triggered", **fields)
+        return [triggered, *self._commit_as(item_id, pcm, answers=True), *self.heard(item_id, "", now_ms)]
+
+    @property
+    def _idle_timeout_ms(self) -> int | None:
+        return (self._settings.turn_detection or {}).get("idle_timeout_ms")
+
+    def _watch_idleness(self, outputs: list[Out], now_ms: float) -> None:
+        """Count the silence from the end of an answer, when it has been played, to the user's next word."""
+        for output in outputs:
+            if not isinstance(output, dict):
+                continue
+            if output["type"] in ("input_audio_buffer.speech_started", "response.created"):
+                self.wakes_at_ms = None
+            elif output["type"] == "response.done" and self._idle_timeout_ms is not None:
+                played_ms = self._spoken_ms(output["response"])
+                self.wakes_at_ms = now_ms + played_ms + self._idle_timeout_ms
+
+    def _spoken_ms(self, response: Mapping[str, Any]) -> float:
+        items = (self._items.find(item["id"]) for item in response["output"])
+        return sum(item.sound_ms for item in items if item is not None)
+
+    _HANDLERS: ClassVar[Mapping[type[ClientEvent], _Handler]] = {
+        SessionUpdate: _update,
+        AudioAppend: _append,
+        AudioCommit: _commit,
+        AudioClear: _clear,
+        ItemCreate: _create_item,
+        ItemDelete: _delete_item,
+        ItemRetrieve: _retrieve_item,
+        ItemTruncate: _truncate_item,
+        ResponseCreate: _create_response,
+        ResponseCancel: _cancel_response,
     }
 
-    @classmethod
-    def accepted_types(cls) -> list[str]:
-        """The types of client events it takes."""
-        return list(cls._HANDLERS)
 
-
-def _accepted(session: GAServerSession) -> str:
-    return "Supported values are: " + ", ".join(f"'{type_}'" for type_ in session.accepted_types()) + "."
-
-
-def _laid_over(session: dict[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of one response: the session's, with the response's own in their place."""
-    for name in ("instructions", "output_modalities", "tools", "tool_choice", "max_output_tokens"):
-        if wanted.get(name) is not None:
-            session[name] = wanted[name]
-    audio: dict[str, Any] = wanted.get("audio") or {}
-    output: dict[str, Any] = audio.get("output") or {}
-    session["audio"]["output"].update({name: value for name, value in output.items() if value is not None})
-    return session
+def _read(message: str | bytes) -> Event:
+    if isinstance(message, bytes):
+        raise Refusal("invalid_event", "Binary messages are not supported; send JSON text.")
+    try:
+        event: Any = orjson.loads(message)
+    except orjson.JSONDecodeError as error:
+        raise Refusal("invalid_json", f"The message is not valid JSON: {error}.") from None
+    if not isinstance(event, dict) or not isinstance(cast("Event", event).get("type"), str):
+        raise Refusal("invalid_event", "The message has no 'type'.", "type")
+    return cast("Event", event)

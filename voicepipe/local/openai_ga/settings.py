@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, cast
-
-from pydantic import ValidationError
+from typing import Any, Final, cast
 
 from voicepipe.local.openai_ga.events import Refusal
-from voicepipe.services.openai.realtime.events import SessionProperties
+from voicepipe.local.openai_ga.shapes import ResponseWish, SemanticVad, ServerVad, Session
 
-_DEFAULTS: Mapping[str, Any] = {
-    "output_modalities": ["audio"],
-    "instructions": "",
-    "tools": [],
-    "tool_choice": "auto",
-    "max_output_tokens": "inf",
-    "tracing": None,
-    "truncation": "auto",
-    "prompt": None,
-    "include": None,
-    "audio": {
-        "input": {
-            "format": {"type": "audio/pcm", "rate": 24000},
-            "transcription": None,
-            "noise_reduction": None,
-            "turn_detection": {
-                "type": "server_vad",
-                "threshold": 0.5,
-                "prefix_padding_ms": 300,
-                "silence_duration_ms": 200,
-                "idle_timeout_ms": None,
-                "create_response": True,
-                "interrupt_response": True,
-            },
-        },
-        "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "marin", "speed": 1.0},
-    },
-}
-_SEMANTIC_VAD = {"eagerness": "auto", "create_response": True, "interrupt_response": True}
-_NOT_CHECKED = frozenset({"type", "model"})
+_WITHOUT_REASONING: Final = re.compile(r"gpt-realtime(-mini|-1\.5)?(-20\d\d-\d\d-\d\d)?$|gpt-4o|gpt-audio")
+_WHISPER: Final = "gpt-realtime-whisper"
+# What the API reports only when it has been set, or of models that have it.
+_NOT_REPORTED: Final = {"type", "model", "parallel_tool_calls", "reasoning"}
 
 
 class SessionSettings:
@@ -60,14 +33,13 @@ class SessionSettings:
             "model": model,
             "expires_at": expires_at,
         }
-        self._values: dict[str, Any] = deepcopy(dict(_DEFAULTS))
+        self._values = Session(type="realtime").model_dump(exclude=_NOT_REPORTED)
+        if model.startswith("gpt-realtime-2") and not _WITHOUT_REASONING.match(model):
+            self._values["reasoning"] = {"effort": "low"}
 
     def as_wire(self) -> dict[str, Any]:
         """Return all of it, as `session.created` and `session.updated` carry it."""
         return {**self._fixed, **deepcopy(self._values)}
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
 
     @property
     def audio_input(self) -> dict[str, Any]:
@@ -84,79 +56,103 @@ class SessionSettings:
         """The turn detection, or None if turns are the client's."""
         return cast("dict[str, Any] | None", self.audio_input["turn_detection"])
 
-    def update(self, session: Any, *, has_spoken: bool) -> None:
+    @property
+    def wants_logprobs(self) -> bool:
+        """Whether transcripts are to carry the probabilities of their words."""
+        return bool(self._values["include"])
+
+    def update(self, session: Session, *, has_spoken: bool, answers: bool) -> None:
         """Make a change: all of it or nothing.
 
+        Args:
+            session: The change.
+            has_spoken: Whether sound of the model went out.
+            answers: Whether a response runs.
+
         Raises:
-            Refusal: `session.type` is missing, a name is unknown, a value is not allowed, the model is another one, or the
-                voice is to change after sound went out.
+            Refusal: Something in it cannot change now, or the model does not have it.
         """
-        if not isinstance(session, Mapping):
-            raise Refusal("missing_required_parameter", "Missing required parameter: 'session'.", "session")
-        changes = cast("Mapping[str, Any]", session)
-        if changes.get("type") != "realtime":
-            raise Refusal(
-                "missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"
-            )
-        if changes.get("model", self._fixed["model"]) != self._fixed["model"]:
-            raise Refusal("invalid_value", "The model of a session cannot be changed.", "session.model")
-        values = {name: value for name, value in changes.items() if name not in _NOT_CHECKED}
-        _check(values)
-        new = _merged(self._values, values)
-        voice = new["audio"]["output"]["voice"]
-        if has_spoken and voice != self.audio_output["voice"]:
-            message = "Cannot update a conversation's voice if assistant audio is present."
-            raise Refusal("cannot_update_voice", message, "session.audio.output.voice")
+        changes = session.given()
+        self._refuse_for_model(changes)
+        new = _merged(self._values, {name: v for name, v in changes.items() if name not in ("type", "model")})
+        output = new["audio"]["output"]
+        if has_spoken and output["voice"] != self.audio_output["voice"]:
+            raise voice_refusal("session.audio.output.voice")
+        if answers and output["speed"] != self.audio_output["speed"]:
+            message = "The speed cannot change while a response is in progress."
+            raise Refusal("invalid_value", message, "session.audio.output.speed")
+        if self._values["tracing"] is not None and new["tracing"] != self._values["tracing"]:
+            message = "Tracing cannot be modified once it is enabled."
+            raise Refusal("invalid_value", message, "session.tracing")
+        transcription: dict[str, Any] = new["audio"]["input"]["transcription"] or {}
+        if transcription.get("model") == _WHISPER and transcription.get("prompt"):
+            param = "session.audio.input.transcription.prompt"
+            raise Refusal("invalid_value", f"'{_WHISPER}' does not support a prompt.", param)
         self._values = new
 
+    def laid_under(self, wish: ResponseWish) -> dict[str, Any]:
+        """Return the settings of one response: the session's, with the response's own in their place."""
+        given = wish.given()
+        audio: dict[str, Any] = given.pop("audio", {})
+        given = {name: value for name, value in given.items() if value is not None and name in _OVERRIDABLE}
+        effective = {**self.as_wire(), **given}
+        effective["audio"] = _merged(effective["audio"], audio)
+        return effective
 
-def _check(values: Mapping[str, Any]) -> None:
-    """Let the settings classes of the client's side judge: they know the names, enums and ranges."""
-    modalities = values.get("output_modalities")
-    if isinstance(modalities, list) and len(cast("list[Any]", modalities)) > 1:
-        raise Refusal("invalid_value", "Only one output modality is allowed.", "session.output_modalities")
-    try:
-        SessionProperties.model_validate(_null_as_false(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        names = [str(part) for part in first["loc"] if _named(values, str(part)) or isinstance(part, int)]
-        param = ".".join(["session", *names])
-        if first["type"] == "extra_forbidden":
-            raise Refusal("unknown_parameter", f"Unknown parameter: '{param}'.", param) from None
-        raise Refusal("invalid_value", f"Invalid value for '{param}': {first['msg']}.", param) from None
+    def _refuse_for_model(self, changes: Mapping[str, Any]) -> None:
+        model = str(self._fixed["model"])
+        if changes.get("model", model) != model:
+            raise Refusal("invalid_value", "The model of a session cannot be changed.", "session.model")
+        if changes.get("reasoning") is not None and _WITHOUT_REASONING.match(model):
+            message = f"Reasoning is not supported by the model '{model}'."
+            raise Refusal("invalid_value", message, "session.reasoning")
 
 
-def _null_as_false(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with `turn_detection: null` as the client's classes say it."""
-    return {
-        name: _null_as_false(cast("Mapping[str, Any]", value))
-        if isinstance(value, Mapping)
-        else (False if name == "turn_detection" and value is None else value)
-        for name, value in values.items()
+def voice_refusal(param: str) -> Refusal:
+    """Return the refusal of another voice after the model has spoken."""
+    message = "Cannot update a conversation's voice if assistant audio is present."
+    return Refusal("cannot_update_voice", message, param)
+
+
+_OVERRIDABLE: Final = frozenset(
+    {
+        "instructions",
+        "output_modalities",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "max_output_tokens",
+        "reasoning",
     }
-
-
-def _named(value: Any, name: str) -> bool:
-    if isinstance(value, Mapping):
-        mapping = cast("Mapping[str, Any]", value)
-        return name in mapping or any(_named(item, name) for item in mapping.values())
-    return False
+)
+_MERGED: Final = frozenset({"audio", "input", "output", "turn_detection", "transcription", "noise_reduction"})
+_RATES: Final[Mapping[str, Any]] = {"audio/pcm": {"type": "audio/pcm", "rate": 24000}}
+_DETECTIONS: Final[Mapping[str, dict[str, Any]]] = {
+    "server_vad": ServerVad().model_dump(),
+    "semantic_vad": SemanticVad(type="semantic_vad").model_dump(),
+}
 
 
 def _merged(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge an update as the server does: `audio`, `input` and `output` field by field, all else as a whole."""
+    """Merge an update: the parts of `audio` field by field, all else as a whole."""
     result = dict(current)
     for name, value in changes.items():
-        if name in ("audio", "input", "output") and isinstance(value, Mapping):
-            result[name] = _merged(result[name], cast("Mapping[str, Any]", value))
-        elif name == "turn_detection" and isinstance(value, Mapping):
-            result[name] = _with_defaults(cast("Mapping[str, Any]", value))
+        if name in _MERGED and isinstance(value, Mapping):
+            change = cast("Mapping[str, Any]", value)
+            result[name] = _merged(_base(name, result[name], change), change)
+        elif name == "format":
+            result[name] = {**_RATES.get(value["type"], {}), **value}
         else:
             result[name] = deepcopy(value)
     return result
 
 
-def _with_defaults(turn_detection: Mapping[str, Any]) -> dict[str, Any]:
-    semantic = turn_detection.get("type") == "semantic_vad"
-    defaults = _SEMANTIC_VAD if semantic else _DEFAULTS["audio"]["input"]["turn_detection"]
-    return {**defaults, **{name: value for name, value in turn_detection.items() if value is not None}}
+def _base(name: str, current: Mapping[str, Any] | None, change: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a change of a nested object is laid over."""
+    if name == "turn_detection" and (current is None or current["type"] != change["type"]):
+        return _DETECTIONS[change["type"]]
+    if name == "noise_reduction" and current is None:
+        return {"strength": 1.0}
+    if name == "transcription" and current is None:
+        return {"model": "gpt-4o-transcribe"}
+    return current or {}

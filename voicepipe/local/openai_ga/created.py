@@ -1,0 +1,52 @@
+"""Items that a client creates: what the wire shows of them, their words and their sound (protocol page, section 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from voicepipe.local.openai_ga.conversation import Item
+from voicepipe.local.openai_ga.events import Ids
+from voicepipe.local.openai_ga.formats import from_base64
+
+_IMAGE: Final = "[an image]"
+
+
+def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
+    """Return the item that a client describes.
+
+    Args:
+        given: The fields it gave.
+        ids: Gives ids where it gave none.
+        kind: The format of the user's sound.
+
+    Raises:
+        Refusal: Its sound is not base64.
+    """
+    wire: dict[str, Any] = {
+        "id": given.get("id") or ids.new("item"),
+        "object": "realtime.item",
+        "type": given["type"],
+        "status": given.get("status", "completed"),
+    }
+    if given["type"] == "message":
+        return _message(wire, given, kind)
+    if given["type"] == "function_call":
+        call_id = given.get("call_id") or ids.new("call")
+        return Item({**wire, "name": given["name"], "call_id": call_id, "arguments": given["arguments"]})
+    return Item({**wire, "call_id": given["call_id"], "output": given["output"]})
+
+
+def _message(wire: dict[str, Any], given: Mapping[str, Any], kind: str) -> Item:
+    shown: list[dict[str, Any]] = []
+    words: list[str] = []
+    sound = b""
+    for index, part in enumerate(given["content"]):
+        if part["type"] == "input_audio":
+            sound += from_base64(part.get("audio", ""), f"item.content[{index}].audio")
+            shown.append({"type": "input_audio", "transcript": part.get("transcript")})
+        else:
+            words.append(_IMAGE if part["type"] == "input_image" else part["text"])
+            shown.append(dict(part))
+    text = " ".join(word for word in words if word)
+    return Item({**wire, "role": given["role"], "content": shown}, text, sound=sound, kind=kind)
