@@ -12,10 +12,9 @@ from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
 
 from voicepipe.realtime.connection import Endpoint, Limits
-from voicepipe.realtime.service import RealtimeService
 from voicepipe.realtime.settings import deep_merge, plain
+from voicepipe.services.openai.realtime.conversation import OpenAIConversation
 from voicepipe.services.openai.realtime.events import SessionProperties
-from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
 
 DEFAULT_MODEL = "gpt-realtime"
 DEFAULT_URL = "wss://api.openai.com/v1/realtime"
@@ -42,7 +41,7 @@ class OpenAIRealtimeLLMSettings(LLMSettings):
         return delta
 
 
-class OpenAIRealtimeLLMService(RealtimeService):
+class OpenAIRealtimeLLMService(OpenAIConversation):
     """OpenAI's Realtime API (GA wire) as one processor: speech in, speech out, function calls.
 
         llm = OpenAIRealtimeLLMService(
@@ -95,9 +94,12 @@ class OpenAIRealtimeLLMService(RealtimeService):
         self._api_key = api_key
         self._model = model
         self._base_url = base_url
-        session = OpenAIRealtimeSession(properties)
         super().__init__(
-            session=session, settings=store, start_audio_paused=start_audio_paused, limits=limits, **kwargs
+            properties=properties,
+            settings=store,
+            start_audio_paused=start_audio_paused,
+            limits=limits,
+            **kwargs,
         )
 
     async def endpoint(self) -> Endpoint:
