@@ -6,12 +6,13 @@ sent. `turn_detection=False` is different from that: it goes out as JSON null an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from voicepipe.services.openai.realtime.tools import checked_tool, tools_as_list
+from voicepipe.services.openai.realtime.tools import checked_tool, tool_without_secrets, tools_as_list
 
 
 class _Settings(BaseModel):
@@ -252,6 +253,9 @@ class SessionProperties(_Settings):
         include: What comes along with transcripts.
     """
 
+    # An MCP tool holds the key of its server, which neither an error nor a log line may show.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     output_modalities: list[Literal["text", "audio"]] | None = Field(default=None, min_length=1)
     instructions: str | None = None
     audio: AudioConfiguration | None = None
@@ -266,3 +270,7 @@ class SessionProperties(_Settings):
     tracing: Literal["auto"] | Tracing | None = None
     prompt: StoredPrompt | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, [tool_without_secrets(tool) for tool in value] if name == "tools" and value else value

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from voicepipe.realtime.context import tools_in_wire_shape
 
 _MCP_ADDRESSES = ("server_url", "connector_id", "tunnel_id")
+_SECRETS = frozenset({"authorization", "headers"})
 
 Runnable: TypeAlias = FunctionSchema | DirectFunction
 """What a tool was made of that brings its own handler."""
@@ -75,6 +76,11 @@ def checked_tool(tool: Any) -> dict[str, Any]:
 def runnable_tools(tools: Iterable[Mapping[str, Any]] | None) -> list[Runnable]:
     """Return what is to be registered so that these tools run."""
     return [tool.source for tool in tools or () if isinstance(tool, RunnableTool)]
+
+
+def tool_without_secrets(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool fit for a log line: the keys of an MCP server are hidden."""
+    return {name: "***" if name in _SECRETS else value for name, value in tool.items()}
 
 
 def _direct(function: Any) -> RunnableTool:
