@@ -75,7 +75,7 @@ class Access:
             )
             if value is not None
         }
-        self._proxy = _proxy(proxy)
+        self._proxy: str | Literal[True] | None = _proxy(proxy)
         self._key_secs = key_secs
 
     async def endpoint(self) -> Endpoint:
