@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from voicepipe.services.openai.realtime.tools import checked_tool, tool_without_secrets, tools_as_list
@@ -20,6 +29,14 @@ class _Settings(BaseModel):
 
 
 _Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+def _word_or_fields(value: Any) -> str:
+    return "word" if isinstance(value, str) else "fields"
+
+
+_WordOrFields = Discriminator(_word_or_fields)
+"""So that an error speaks of what was meant, not of the other branch of a union."""
 
 
 class PCMAudioFormat(_Settings):
@@ -154,7 +171,9 @@ class AudioOutput(_Settings):
     """
 
     format: AudioFormat | None = None
-    voice: _Text | CustomVoice | None = None
+    voice: (
+        Annotated[Annotated[_Text, Tag("word")] | Annotated[CustomVoice, Tag("fields")], _WordOrFields] | None
+    ) = None
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
 
 
@@ -262,12 +281,30 @@ class SessionProperties(_Settings):
     tools: Annotated[
         list[Annotated[dict[str, Any], PlainValidator(checked_tool)]] | None, BeforeValidator(tools_as_list)
     ] = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tool_choice: (
+        Annotated[
+            Annotated[Literal["auto", "none", "required"], Tag("word")] | Annotated[NamedTool, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
     parallel_tool_calls: bool | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] | None = None
     reasoning: Reasoning | None = None
-    truncation: Literal["auto", "disabled"] | RetentionRatio | None = None
-    tracing: Literal["auto"] | Tracing | None = None
+    truncation: (
+        Annotated[
+            Annotated[Literal["auto", "disabled"], Tag("word")] | Annotated[RetentionRatio, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
+    tracing: (
+        Annotated[
+            Annotated[Literal["auto"], Tag("word")] | Annotated[Tracing, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
     prompt: StoredPrompt | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
 
