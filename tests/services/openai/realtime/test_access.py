@@ -190,7 +190,7 @@ class TestKeysThatExpire:
         async def key():
             return given
 
-        with pytest.raises(ConnectionRefused, match=f"api_key: the callable {why}|{why}") as caught:
+        with pytest.raises(ConnectionRefused, match=f"the callable given as api_key .*{why}") as caught:
             await access(api_key=key).endpoint()
         assert caught.value.kind == "authentication"
         assert "cret" not in str(caught.value)
@@ -199,7 +199,9 @@ class TestKeysThatExpire:
         async def key() -> str:
             raise RuntimeError(f"{KEY} was refused")
 
-        with pytest.raises(ConnectionRefused, match="api_key: the callable raised RuntimeError") as caught:
+        with pytest.raises(
+            ConnectionRefused, match="the callable given as api_key raised RuntimeError"
+        ) as caught:
             await access(api_key=key).endpoint()
         assert KEY not in "".join(traceback.format_exception(caught.value))
 

@@ -117,7 +117,8 @@ async def _ask(api_key: Callable[[], Any]) -> Any:
 
 
 def _no_key(why: str) -> ConnectionRefused:
-    return ConnectionRefused(f"api_key: the callable {why}", "authentication")
+    # Not "api_key: ...": Pipecat's own guard of secrets would black out the word that follows.
+    return ConnectionRefused(f"the callable given as api_key {why}", "authentication")
 
 
 def _given_key(api_key: str | None) -> str:
