@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from voicepipe.errors import ConnectionRefused
+from voicepipe.errors import ConnectionRefused, SettingsError
 from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits
 from voicepipe.realtime.events import Send
 
@@ -183,6 +183,15 @@ class TestSilence:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(60):
                     await asyncio.shield(client.closed)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("connect_secs", 0), ("idle_secs", -1), ("idle_secs", float("nan"))]
+)
+def test_a_time_to_wait_is_more_than_nothing(name, value):
+    with pytest.raises(SettingsError) as caught:
+        Limits(**{name: value})
+    assert caught.value.field == name
 
 
 class TestEnds:

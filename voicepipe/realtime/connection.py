@@ -11,6 +11,7 @@ from typing import TypeAlias
 from loguru import logger
 from websockets.exceptions import ConnectionClosed
 
+from voicepipe.errors import SettingsError
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.handshake import Endpoint, HeardConnection, shake_hands
 
@@ -25,12 +26,20 @@ class Limits:
         max_queued_bytes: Of messages that the socket has not taken; 4 MB are a minute of 24 kHz sound as base64.
         idle_secs: Without anything from the peer for so long, be it a pong, the connection is taken as lost. The peer is
             pinged twice in that time, so that one that lives is always heard. None waits for ever, and does not ping.
+
+    Raises:
+        SettingsError: A time to wait is not more than 0.
     """
 
     connect_secs: float = 10.0
     close_secs: float = 2.0
     max_queued_bytes: int = 4_000_000
     idle_secs: float | None = 40.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("connect_secs", self.connect_secs), ("idle_secs", self.idle_secs)):
+            if value is not None and not value > 0:
+                raise SettingsError(name, f"is more than 0 seconds, not {value:g}")
 
 
 @dataclass(frozen=True, slots=True)
