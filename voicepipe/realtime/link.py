@@ -20,6 +20,7 @@ from voicepipe.realtime.events import Send
 
 _HOPELESS: Final[frozenset[FailureKind]] = frozenset({"authentication", "quota", "model", "protocol"})
 """Refusals that another try cannot change."""
+_HOPELESS_AT_FIRST: Final[frozenset[FailureKind]] = frozenset({*_HOPELESS, "connection"})
 _SHARE_BEFORE_END: Final = 11 / 12
 """Of a session's time, after which it is renewed if the server says when it ends: 55 of 60 minutes."""
 
@@ -116,7 +117,7 @@ class Link:
             ConnectionRefused: The server refused in a way that another try cannot change, or did so too often.
         """
         self._is_closed = False
-        await self._connect_somehow(_HOPELESS | {"connection"})
+        await self._connect_somehow(_HOPELESS_AT_FIRST)
 
     def send(self, message: Send) -> None:
         """Send a message; without a connection it is gone, and the session tells again what matters."""
@@ -252,4 +253,4 @@ async def _awaited(work: Awaitable[None]) -> None:
 
 def _told_to_wait_ms(error: ConnectionRefused) -> float:
     """Return how long the server wants to be left alone."""
-    return 1000 * (getattr(error, "retry_after", None) or 0.0)
+    return 1000 * (error.retry_after or 0.0)
