@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-import orjson
 
 from voicepipe.local.brain import Call
 from voicepipe.local.openai_ga.conversation import Item, Items
@@ -21,6 +20,7 @@ from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal
 from voicepipe.local.openai_ga.finished import sounds_finished
 from voicepipe.local.openai_ga.formats import Decoder, encoded, from_base64
 from voicepipe.local.openai_ga.hearing import Found, InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
+from voicepipe.local.openai_ga.messages import read_event
 from voicepipe.local.openai_ga.response import Response
 from voicepipe.local.openai_ga.responses import Responses
 from voicepipe.local.openai_ga.settings import SessionSettings
@@ -101,7 +101,7 @@ class GAServerSession:
         """
         event_id: str | None = None
         try:
-            event = _read(message)
+            event = read_event(message)
             given_id = event.get("event_id")
             event_id = given_id if isinstance(given_id, str) else None
             parsed = client_event(event)
@@ -362,15 +362,3 @@ class GAServerSession:
         ResponseCreate: _create_response,
         ResponseCancel: _cancel_response,
     }
-
-
-def _read(message: str | bytes) -> Event:
-    if isinstance(message, bytes):
-        raise Refusal("invalid_event", "Binary messages are not supported; send JSON text.")
-    try:
-        event: Any = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise Refusal("invalid_json", f"The message is not valid JSON: {error}.") from None
-    if not isinstance(event, dict) or not isinstance(cast("Event", event).get("type"), str):
-        raise Refusal("invalid_event", "The message has no 'type'.", "type")
-    return cast("Event", event)
