@@ -123,10 +123,14 @@ class GASession:
     def call(self, response: Response, name: str, **arguments: Any) -> list[Event]:
         return self._taken(self.session.call(response, Call(name, arguments)))
 
-    def finish(self, response: Response) -> list[Event]:
+    def advance_all(self, response: Response) -> list[Event]:
         events: list[Event] = []
         while response.has_more:
             events += self.advance(response)
+        return events
+
+    def finish(self, response: Response) -> list[Event]:
+        events = self.advance_all(response)
         return events if response.is_over else [*events, *self.end(response)]
 
     def end(self, response: Response) -> list[Event]:

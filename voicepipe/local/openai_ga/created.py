@@ -24,7 +24,7 @@ def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
         Refusal: Its sound is not base64.
     """
     wire: dict[str, Any] = {
-        "id": given.get("id") or ids.new("item"),
+        "id": _id(given, ids),
         "object": "realtime.item",
         "type": given["type"],
         "status": given.get("status", "completed"),
@@ -35,6 +35,13 @@ def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
         call_id = given.get("call_id") or ids.new("call")
         return Item({**wire, "name": given["name"], "call_id": call_id, "arguments": given["arguments"]})
     return Item({**wire, "call_id": given["call_id"], "output": given["output"]})
+
+
+def _id(given: Mapping[str, Any], ids: Ids) -> str:
+    if "id" not in given:
+        return ids.new("item")
+    ids.avoid(given["id"])
+    return given["id"]
 
 
 def _message(wire: dict[str, Any], given: Mapping[str, Any], kind: str) -> Item:

@@ -18,7 +18,7 @@ from voicepipe.local.openai_ga.conversation import Item, Items
 from voicepipe.local.openai_ga.created import created_item
 from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal
 from voicepipe.local.openai_ga.finished import sounds_finished
-from voicepipe.local.openai_ga.formats import Decoder, encoded, from_base64
+from voicepipe.local.openai_ga.formats import Decoder, decoded, encoded, from_base64
 from voicepipe.local.openai_ga.hearing import Found, InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
 from voicepipe.local.openai_ga.messages import read_event
 from voicepipe.local.openai_ga.response import Response
@@ -174,6 +174,8 @@ class GAServerSession:
         return bool((self._settings.turn_detection or {}).get(name))
 
     def _commit(self, _event: AudioCommit) -> list[Out]:
+        if self._settings.turn_detection is None:
+            self._input.append(self._decoder.end_utterance(), None)
         if self._input.is_too_short:
             message = (
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
@@ -203,6 +205,7 @@ class GAServerSession:
 
     def _clear(self, _event: AudioClear) -> list[Out]:
         self._input.clear()
+        self._decoder.reset()
         return [self._events.make("input_audio_buffer.cleared")]
 
     # Items.
@@ -212,7 +215,7 @@ class GAServerSession:
         outputs = self._add(item, event.previous_item_id)
         if item.sound:
             self._unheard[item.id] = _Unheard(answers=False, is_transcribed=False)
-            pcm = np.frombuffer(Decoder(item.kind).process(item.sound), np.int16)
+            pcm = np.frombuffer(decoded(item.sound, item.kind), np.int16)
             outputs.append(Hear(item.id, pcm))
         return outputs
 
