@@ -343,11 +343,18 @@ class GAServerSession:
         for output in outputs:
             if not isinstance(output, dict):
                 continue
-            if output["type"] in ("input_audio_buffer.speech_started", "response.created"):
+            if output["type"] == "input_audio_buffer.speech_started":
                 self.wakes_at_ms = None
-            elif output["type"] == "response.done" and self._idle_timeout_ms is not None:
-                played_ms = self._spoken_ms(output["response"])
-                self.wakes_at_ms = now_ms + played_ms + self._idle_timeout_ms
+            elif output["type"] in ("response.created", "response.done"):
+                response: Event = output["response"]
+                # The user does not hear what is out of band.
+                if response["conversation_id"] is not None:
+                    self.wakes_at_ms = self._idle_at_ms(response, now_ms)
+
+    def _idle_at_ms(self, response: Mapping[str, Any], now_ms: float) -> float | None:
+        if response["status"] == "in_progress" or self._input.speaks or self._idle_timeout_ms is None:
+            return None
+        return now_ms + self._spoken_ms(response) + self._idle_timeout_ms
 
     def _spoken_ms(self, response: Mapping[str, Any]) -> float:
         items = (self._items.find(item["id"]) for item in response["output"])
