@@ -15,11 +15,13 @@ class Message:
         role: Who said it.
         text: The words; of an answer that was cut by a barge-in, only those that were heard.
         cut: Whether a barge-in cut it.
+        images: How many images came with it; what they show is not told.
     """
 
     role: Literal["system", "user", "assistant"]
     text: str
     cut: bool = False
+    images: int = 0
 
 
 @dataclass(frozen=True, slots=True)
