@@ -5,7 +5,7 @@ faults; `doors` says who is let in; `agent` is what is set elsewhere in a dashbo
 """
 
 from voicepipe.local.elevenlabs.agent import Agent, ClientTool, EndCallTool, WebhookTool
+from voicepipe.local.elevenlabs.pings import Patience
 from voicepipe.local.elevenlabs.server import LocalElevenLabsServer
-from voicepipe.local.elevenlabs.session import Patience
 
 __all__ = ["Agent", "ClientTool", "EndCallTool", "LocalElevenLabsServer", "Patience", "WebhookTool"]

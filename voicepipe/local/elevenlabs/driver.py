@@ -139,6 +139,8 @@ class ConversationDriver:
     async def _speak(self, wish: Speak) -> None:
         pacer = Pacer(self._stage.pace)
         await pacer.first()
+        for index, sentence in enumerate(wish.sentences):
+            self._handle(self._session.think(wish.reply, sentence, is_first=not index))
         await self._say(wish.reply, wish.sentences, pacer)
         self._finish(wish.reply)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from voicepipe.local.elevenlabs.events import Event, Events
@@ -10,29 +11,39 @@ from voicepipe.local.elevenlabs.timers import Timers
 _REMEMBERED: Final = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the server waits for its clients.
+
+    Parameters:
+        initiation_ms: For the first message.
+        ping_every_ms: Between two pings.
+        pong_within_ms: For the answer to one.
+    """
+
+    initiation_ms: float = 20_000
+    ping_every_ms: float = 5_000
+    pong_within_ms: float = 20_000
+
+
 class Pings:
     """Pings of one conversation. Timer "ping" is for the next one; "pong" being due means that no answer came.
 
     Args:
         events: Of the conversation.
         timers: Of the conversation.
-        every_ms: Between two pings.
-        within_ms: How long an answer may take.
+        patience: How long the client may take.
     """
 
-    def __init__(self, events: Events, timers: Timers, every_ms: float, within_ms: float) -> None:
+    def __init__(self, events: Events, timers: Timers, patience: Patience) -> None:
         self._events = events
         self._timers = timers
-        self._every_ms = every_ms
-        self._within_ms = within_ms
+        self._every_ms = patience.ping_every_ms
+        self._within_ms = patience.pong_within_ms
         self._sent: dict[int, float] = {}
         self._ping_ms: int | None = None
 
-    def begin(self, now_ms: float) -> list[Event]:
-        """Return the first ping."""
-        return [*self.ping(now_ms)]
-
-    def ping(self, now_ms: float) -> list[Event]:
+    def ping(self, now_ms: float) -> Event:
         """Return a ping; the next one is then set."""
         event = self._events.ping(self._ping_ms)
         self._sent[event["ping_event"]["event_id"]] = now_ms
@@ -41,7 +52,7 @@ class Pings:
         self._timers.set("ping", now_ms + self._every_ms)
         if not self._timers.runs("pong"):
             self._timers.set("pong", now_ms + self._within_ms)
-        return [event]
+        return event
 
     def pong(self, event_id: int, now_ms: float) -> None:
         """Take an answer; one to no ping is passed over."""

@@ -31,7 +31,8 @@ from voicepipe.local.elevenlabs.agent import Agent
 from voicepipe.local.elevenlabs.doors import CONVERSATION, Admitted, Decision, Doors, Refused, Reply
 from voicepipe.local.elevenlabs.driver import Backstage, ConversationDriver
 from voicepipe.local.elevenlabs.line import Line
-from voicepipe.local.elevenlabs.session import ConvAIServerSession, Patience
+from voicepipe.local.elevenlabs.pings import Patience
+from voicepipe.local.elevenlabs.session import ConvAIServerSession
 from voicepipe.local.elevenlabs.signing import Signer
 from voicepipe.local.openai_ga.driver import OnEvent
 from voicepipe.local.openai_ga.events import Ids

@@ -8,7 +8,6 @@ milliseconds from any beginning.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -18,7 +17,7 @@ from voicepipe.local.elevenlabs.agent import ALWAYS_SENT, Agent, Scalar
 from voicepipe.local.elevenlabs.events import CloseCode, Ending, Event, Events, Refusal
 from voicepipe.local.elevenlabs.history import History
 from voicepipe.local.elevenlabs.listening import Began, Listening, Noticed, Said, SaidSoFar
-from voicepipe.local.elevenlabs.pings import Pings
+from voicepipe.local.elevenlabs.pings import Patience, Pings
 from voicepipe.local.elevenlabs.reply import Reply
 from voicepipe.local.elevenlabs.shapes import (
     ClientMessage,
@@ -43,21 +42,6 @@ from voicepipe.local.speech import VoiceActivity
 
 _NO_VARIABLES: Final[Mapping[str, Scalar]] = MappingProxyType({})
 _Handler: TypeAlias = Callable[[Any, Any, float], list[Out]]
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the server waits for its clients.
-
-    Parameters:
-        initiation_ms: For the first message.
-        ping_every_ms: Between two pings.
-        pong_within_ms: For the answer to one.
-    """
-
-    initiation_ms: float = 20_000
-    ping_every_ms: float = 5_000
-    pong_within_ms: float = 20_000
 
 
 class ConvAIServerSession:
@@ -96,9 +80,7 @@ class ConvAIServerSession:
         self._events = Events()
         self._timers = Timers()
         self._history = History()
-        self._pings = Pings(
-            self._events, self._timers, self._patience.ping_every_ms, self._patience.pong_within_ms
-        )
+        self._pings = Pings(self._events, self._timers, self._patience)
         self._tools = Tools(agent, self._events, self._history, self._timers, conversation_id)
         self._listening = Listening(activity, agent)
         self._speaking = Speaking(
@@ -153,7 +135,7 @@ class ConvAIServerSession:
         outputs: list[Out] = [
             self._events.metadata(self._conversation_id, self._agent.output_format, self._agent.input_format)
         ]
-        outputs += self._pings.begin(now_ms)
+        outputs.append(self._pings.ping(now_ms))
         self._user_is_active(now_ms)
         return [*outputs, *self._speak(terms.first_message)] if terms.first_message.strip() else outputs
 
@@ -204,10 +186,7 @@ class ConvAIServerSession:
         return [*self._interrupt(now_ms), *self._user_turn(message.text or "")]
 
     def _write_with_files(self, message: MultimodalMessage, now_ms: float) -> list[Out]:
-        files = message.files or ([message.file] if message.file else [])
-        words = [(message.text and message.text.text) or "", *(f"[file {one.file_id}]" for one in files)]
-        text = " ".join(word for word in words if word)
-        return self._write(UserMessage(type="user_message", text=text), now_ms)
+        return self._write(UserMessage(type="user_message", text=message.words), now_ms)
 
     def _activity(self, _message: UserActivity, now_ms: float) -> list[Out]:
         self._user_is_active(now_ms)
@@ -294,9 +273,10 @@ class ConvAIServerSession:
         """Say words; if the reply has sound, `voice` and `advance` follow."""
         if self.is_over or reply.is_over:
             return []
+        stopped = self._events.chat_part("stop")
         utterance, told = self._speaking.say(reply, text, now_ms)
         self._history.say(utterance.id, text)
-        return self._told([self._events.chat_part("stop"), *told])
+        return self._told([stopped, *told])
 
     def voice(self, reply: Reply, text: str, pcm: bytes, sample_rate: int, *, is_last: bool) -> None:
         """Take the sound of a sentence, s16le mono at `sample_rate` hertz; `advance` lets it out."""
@@ -356,7 +336,7 @@ class ConvAIServerSession:
         return self._told([*self._tools.time_out(name), *self._reply_if_due()])
 
     def _ping(self, now_ms: float) -> list[Out]:
-        return self._told([*self._pings.ping(now_ms)])
+        return self._told([self._pings.ping(now_ms)])
 
     def _no_pong(self, _now_ms: float) -> list[Out]:
         message = f"No pong within {self._patience.pong_within_ms / 1000:g} seconds."

@@ -109,6 +109,13 @@ class MultimodalMessage(_Shape):
     file: _File | None = None
     files: list[_File] | None = None
 
+    @property
+    def words(self) -> str:
+        """The text, and in what place of it there are files."""
+        files = self.files or ([self.file] if self.file else [])
+        text = self.text.text if self.text else None
+        return " ".join([*([text] if text else []), *(f"[file {one.file_id}]" for one in files)])
+
 
 ClientMessage: TypeAlias = (
     InitiationData

@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Make a reply of these sentences: `say`, `voice` and `advance`, then `finish`."""
+    """Make a reply of these sentences: `think`, `say`, `voice` and `advance`, then `finish`."""
 
     reply: Reply
     sentences: Sequence[str]
