@@ -36,6 +36,8 @@ def convai_server(*agents: Agent, script: Script | None = None, **kwargs: Any) -
 class Caller:
     """One conversation, every event of which is kept; pings are answered."""
 
+    answers_pings = True
+
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.events: list[dict[str, Any]] = []
@@ -50,7 +52,7 @@ class Caller:
     async def next(self) -> dict[str, Any]:
         event = json.loads(await self.socket.recv())
         self.events.append(event)
-        if event["type"] == "ping":
+        if event["type"] == "ping" and self.answers_pings:
             await self.send(type="pong", event_id=event["ping_event"]["event_id"])
         return event
 

@@ -280,7 +280,7 @@ class ConvAIServerSession:
 
     def voice(self, reply: Reply, text: str, pcm: bytes, sample_rate: int, *, is_last: bool) -> None:
         """Take the sound of a sentence, s16le mono at `sample_rate` hertz; `advance` lets it out."""
-        if reply.utterance is not None and not reply.is_over:
+        if reply.utterance is not None and reply.speaks and not reply.is_over:
             reply.utterance.voice(text, pcm, sample_rate, is_last=is_last)
 
     def advance(self, reply: Reply, piece_ms: int, now_ms: float = 0.0) -> list[Out]:
