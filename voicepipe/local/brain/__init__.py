@@ -53,12 +53,14 @@ class Conversation:
         turns: What was said and done so far, oldest first.
         tools: Function tools in the flat shape of the Realtime wire (`name`, `description`, `parameters`).
         tool_choice: "auto", "none", "required" or `{"type": "function", "name": ...}`.
+        extra_body: What a client wants a model behind the brain to find in its request, besides all this.
     """
 
     instructions: str = ""
     turns: Sequence[Turn] = ()
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] = "auto"
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

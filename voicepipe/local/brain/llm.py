@@ -87,6 +87,7 @@ class LLMBrain:
             tools=[_tool(tool) for tool in conversation.tools] or openai.omit,
             tool_choice=_tool_choice(conversation) if conversation.tools else openai.omit,
             stream=True,
+            extra_body=dict(conversation.extra_body) or None,
         )
         async with stream:
             async for chunk in stream:
