@@ -67,7 +67,7 @@ class TestTheFirstMessage:
         assert types(stage.pass_ms(19_999)) == []
         [error] = stage.pass_ms(1)
         assert error["error_event"]["error_type"] == "transport_receive_timeout"
-        assert stage.closed == (1008, "No conversation_initiation_client_data came in time.")
+        assert stage.closed == (1008, "The first message did not come in time.")
 
 
 class TestOverrides:

@@ -170,7 +170,7 @@ class TestTime:
         async with convai_server() as server, calling(server) as caller:
             caller.answers_pings = False
             await caller.begin()
-            assert await caller.until_closed(30) == (1002, "No pong within 20 seconds.")
+            assert await caller.until_closed(30) == (1002, "The answer to a ping did not come in time.")
         assert len(caller.of("ping")) >= 4
         assert caller.of("error")[0]["error_type"] == "transport_receive_timeout"
 

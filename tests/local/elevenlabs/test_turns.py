@@ -417,7 +417,7 @@ class TestTime:
         assert stage.closed is None
         stage.send(type="pong", event_id=99)
         stage.pass_ms(10_000)
-        assert stage.closed == (1002, "No pong within 20 seconds.")
+        assert stage.closed == (1002, "The answer to a ping did not come in time.")
 
     def answering_pings(self, stage: Stage, ms: float) -> list[str]:
         kinds: list[str] = []
