@@ -320,8 +320,9 @@ class ConvAIServerSession:
         cut = self._speaking.cut(now_ms)
         for utterance_id, heard in cut.heard.items():
             self._history.cut(utterance_id, heard)
-        if cut.reply is not None and not cut.events:
-            # Nothing of it was said, so what it would have answered is still unanswered.
+        if cut.reply is not None and (cut.reply.has_called or not cut.events):
+            # Nothing of it was said, so what it would have answered is still unanswered; or it called a tool, whose
+            # result is.
             self._owes_reply = True
         return [*([StopReply(cut.reply.id)] if cut.reply else []), *cut.events]
 
