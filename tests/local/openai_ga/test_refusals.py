@@ -325,6 +325,7 @@ class TestEventIds:
             ("response.cancel", {}),
             ("conversation.item.delete", {"item_id": "none"}),
             ("nothing", {}),
+            (None, {}),
         ]:
             error = one(session.send(type_, event_id="mine", **fields))["error"]
             assert error["event_id"] == "mine"

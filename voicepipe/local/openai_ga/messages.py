@@ -13,10 +13,10 @@ _DEEPEST: Final = 100
 
 
 def read_event(message: str | bytes) -> Event:
-    """Return the event in a message.
+    """Return the JSON object in a message.
 
     Raises:
-        Refusal: It is binary, no JSON, nested too deep, or has no type.
+        Refusal: The message is binary, or there is none in it.
     """
     if isinstance(message, bytes):
         raise Refusal("invalid_event", "Binary messages are not supported; send JSON text.")
@@ -24,11 +24,25 @@ def read_event(message: str | bytes) -> Event:
         event: Any = orjson.loads(message)
     except orjson.JSONDecodeError as error:
         raise Refusal("invalid_json", f"The message is not valid JSON: {error}.") from None
-    if not isinstance(event, dict) or not isinstance(cast("Event", event).get("type"), str):
-        raise Refusal("invalid_event", "The message has no 'type'.", "type")
-    if _is_too_deep(cast("Event", event)):
-        raise Refusal("invalid_value", f"The message is nested deeper than {_DEEPEST} levels.")
+    if not isinstance(event, dict):
+        raise _without_type()
     return cast("Event", event)
+
+
+def check_event(event: Event) -> None:
+    """Refuse what cannot be looked at more closely.
+
+    Raises:
+        Refusal: It has no type, or is nested too deep.
+    """
+    if not isinstance(event.get("type"), str):
+        raise _without_type()
+    if _is_too_deep(event):
+        raise Refusal("invalid_value", f"The message is nested deeper than {_DEEPEST} levels.")
+
+
+def _without_type() -> Refusal:
+    return Refusal("invalid_event", "The message has no 'type'.", "type")
 
 
 def _is_too_deep(value: object) -> bool:
