@@ -147,7 +147,13 @@ EVENTS = st.one_of(
     *(st.fixed_dictionaries({"type": st.just(type_), **fields}) for type_, fields in FIELDS.items())
 )
 JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=5),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=5), inner, max_size=2)
     ),
@@ -205,6 +211,11 @@ class AnyEvents(RuleBasedStateMachine):
         self.sent += 1
         event_id = f"mine {self.sent}"
         self.check(event, event_id, self.session.send(**renamed(self.resolved(event)), event_id=event_id))
+
+    @rule(sounds=st.lists(SOUNDS, min_size=1, max_size=4))
+    def user_speaks(self, sounds: list[str]) -> None:
+        for sound in sounds:
+            self.send({"type": "input_audio_buffer.append", "audio": sound})
 
     @rule(event=broken())
     def send_broken(self, event: Any) -> None:
