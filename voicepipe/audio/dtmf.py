@@ -36,6 +36,7 @@ def dtmf_sound(keys: str, sample_rate: int, *, tone_ms: int = 100, gap_ms: int =
     for key in keys:
         if key not in _TONES:
             raise ValueError(f"keys: {key!r} is none of {''.join(_ROWS)}")
-        both = sum(np.sin(2 * np.pi * hertz * times) for hertz in _TONES[key])
+        low, high = _TONES[key]
+        both = np.sin(2 * np.pi * low * times) + np.sin(2 * np.pi * high * times)
         parts += [(both * _LEVEL * 32767).astype("<i2").tobytes(), gap.tobytes()]
     return b"".join(parts)

@@ -44,7 +44,7 @@ def recognised(message: str | bytes) -> CarrierWire | None:
     if event.get("event") != "start":
         return None
     start = event.get("start")
-    fields = cast("Mapping[str, Any]", start) if isinstance(start, dict) else {}
+    fields: Mapping[str, Any] = cast("Mapping[str, Any]", start) if isinstance(start, dict) else {}
     if "streamSid" in fields and "callSid" in fields:
         return TwilioWire()
     if "stream_id" in event and "call_control_id" in fields:

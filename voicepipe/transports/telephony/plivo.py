@@ -35,12 +35,12 @@ _HEADER_PREFIX: Final = "X-PH-"
 class PlivoWire:
     """One Plivo stream. Its marks are called checkpoints; after a `clearAudio` they do not come back."""
 
-    name: Final = "plivo"
-    shortest_ms: Final = 1
+    name = "plivo"
+    shortest_ms = 1
     # Plivo states no limit; a message of 10 s stays far below the 1 MiB that proxies commonly take.
-    longest_ms: Final = 10_000
+    longest_ms = 10_000
     # A checkpoint is documented to be answered when sound before it was played to its end, and for nothing else.
-    answers_idle_marks: Final = False
+    answers_idle_marks = False
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = line_codec("PCMU", 8000)

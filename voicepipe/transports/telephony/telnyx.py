@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final
 
 import orjson
 
@@ -40,11 +39,11 @@ class TelnyxWire:
         CarrierStreamError: That codec is not one of PCMU, PCMA and L16.
     """
 
-    name: Final = "telnyx"
+    name = "telnyx"
     # The bounds of one message in rtp mode.
-    shortest_ms: Final = 20
-    longest_ms: Final = 30_000
-    answers_idle_marks: Final = True
+    shortest_ms = 20
+    longest_ms = 30_000
+    answers_idle_marks = True
 
     def __init__(self, bidirectional_codec: str = "PCMU", bidirectional_sampling_rate: int = 8000) -> None:
         self.incoming = line_codec("PCMU", 8000)

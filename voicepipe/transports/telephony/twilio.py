@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final
 
 import orjson
 
@@ -32,11 +31,11 @@ from voicepipe.transports.telephony.reading import (
 class TwilioWire:
     """One Twilio stream. It needs the id from `start` in all it sends, so nothing can be sent before."""
 
-    name: Final = "twilio"
-    shortest_ms: Final = 1
+    name = "twilio"
+    shortest_ms = 1
     # Twilio states no limit; a message of 10 s stays far below the 1 MiB that proxies commonly take.
-    longest_ms: Final = 10_000
-    answers_idle_marks: Final = True
+    longest_ms = 10_000
+    answers_idle_marks = True
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = line_codec("PCMU", 8000)
