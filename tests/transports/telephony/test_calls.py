@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import numpy as np
 import pytest
 
 from tests.support.calls import answering, service
@@ -15,9 +16,12 @@ from voicepipe.frames import (
     EndFrame,
     InputDTMFFrame,
     OutputDTMFFrame,
+    PlaybackMarkFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
 )
 from voicepipe.local import Pace
-from voicepipe.local.carriers import LocalCall
+from voicepipe.local.carriers import LocalCall, Mishaps
 from voicepipe.transports.sound import read_wav
 
 CARRIERS = ["twilio", "telnyx", "plivo"]
@@ -47,8 +51,12 @@ async def test_a_spoken_question_is_answered_in_speech(carrier, tmp_path):
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize(("after_ms", "speed"), [(150, 8.0), (437, 1.1), (1000, None), (1999, 2.0)])
-async def test_a_barge_in_clears_first_and_cuts_at_what_the_carrier_had_played(carrier, after_ms, speed):
+@pytest.mark.parametrize(
+    ("after_ms", "speed", "lead_ms"), [(150, 8.0, 0), (437, 1.1, 0), (1000, None, 150), (1999, 0.9, 60)]
+)
+async def test_a_barge_in_clears_first_and_cuts_at_what_the_carrier_had_played(
+    carrier, after_ms, speed, lead_ms
+):
     api: list[tuple[str, dict, float]] = []
     wire: list[tuple[str, dict, float]] = []
 
@@ -62,7 +70,7 @@ async def test_a_barge_in_clears_first_and_cuts_at_what_the_carrier_had_played(c
     async with (
         tone_server(pace=pace, on_event=on_event) as server,
         answering(lambda: service(server)) as phone,
-        LocalCall(phone.url, carrier, on_message=on_message) as call,
+        LocalCall(phone.url, carrier, lead_ms=lead_ms, on_message=on_message) as call,
     ):
         await call.say(spoken("count to twenty"))
         await call.until_played(after_ms)
@@ -89,3 +97,102 @@ async def test_a_barge_in_clears_first_and_cuts_at_what_the_carrier_had_played(c
     last_words = stopped.removesuffix(".")
     assert last_words
     assert last_words.rstrip(",").split()[-1] in counted
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_keys_go_both_ways(carrier):
+    async def press(answered):
+        [pressed] = await answered.down.wait_for(InputDTMFFrame, where=lambda frame: frame.button == "#")
+        assert pressed.button.value == "#"
+        await answered.worker.queue_frame(OutputDTMFFrame.from_string("42"))
+
+    async with answering(list, on_call=press) as phone, LocalCall(phone.url, carrier) as call:
+        await call.press("15#")
+        if carrier == "plivo":
+            await call.until(lambda: call.keys == "42")
+        else:
+            # Those two carriers press no keys on a stream: the tones go in the band.
+            await call.until_answered()
+            samples = np.frombuffer(call.heard.pcm, np.int16).astype(float)
+            began = int(np.flatnonzero(samples)[0])
+            assert _tones(samples[began : began + 800]) == {770, 1209}
+            assert _tones(samples[began + 1280 : began + 2080]) == {697, 1336}
+    keys = [frame.button.value for frame in phone.calls[-1].down.of(InputDTMFFrame)]
+    assert keys == ["1", "5", "#"]
+
+
+def _tones(samples):
+    """The two loudest frequencies in 100 ms of sound, as the nearest of the keys' tones."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    hertz = np.array([697, 770, 852, 941, 1209, 1336, 1477, 1633])
+    level = [spectrum[round(tone * len(samples) / 8000)] for tone in hertz]
+    return {int(hertz[place]) for place in np.argsort(level)[-2:]}
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_bot_that_ends_is_heard_to_its_last_word_before_it_hangs_up(carrier):
+    async def say_and_end(answered):
+        goodbye = spoken("goodbye")
+        await answered.worker.queue_frames(
+            [
+                TTSStartedFrame(context_id="one"),
+                TTSAudioRawFrame(goodbye.pcm, goodbye.sample_rate, 1, context_id="one"),
+                EndFrame(),
+            ]
+        )
+
+    async with answering(list, on_call=say_and_end) as phone:
+        async with LocalCall(phone.url, carrier) as call:
+            await call.until_ended()
+        answered = await phone.ended()
+    assert heard(call.heard) == "goodbye"
+    assert answered.result.reason == "ended"
+    assert answered.events == ["on_client_connected"]
+    marks = answered.up.of(PlaybackMarkFrame)
+    assert marks[0].played_ms == 0
+    assert marks[-1].played_ms == pytest.approx(spoken("goodbye").duration_ms, abs=25)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_cancelled_bot_hangs_up_at_once(carrier):
+    async def say_and_cancel(answered):
+        count = spoken("one two three four five six seven")
+        await answered.worker.queue_frame(TTSAudioRawFrame(count.pcm, count.sample_rate, 1, context_id="one"))
+        await answered.up.wait_for(BotStartedSpeakingFrame)
+        await answered.worker.cancel()
+
+    async with answering(list, on_call=say_and_cancel) as phone:
+        async with LocalCall(phone.url, carrier) as call:
+            await call.until_ended()
+        answered = await phone.ended()
+    assert call.played_ms < 100
+    assert answered.result.reason == "cancelled"
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_p11_a_call_that_breaks_off_ends_the_pipeline_and_leaves_nothing(carrier):
+    async with tone_server() as server, answering(lambda: service(server)) as phone:
+        async with LocalCall(phone.url, carrier, mishaps=Mishaps(cut_off_after_ms=3000)) as call:
+            await call.say(spoken("count to twenty"))
+            with pytest.raises(ConnectionError):
+                await call.until_answered()
+        answered = await phone.ended()
+    assert call.played_ms > 0
+    assert answered.result.reason == "ended"
+    assert answered.events == ["on_client_connected", "on_client_disconnected"]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_lost_doubled_and_late_frames_do_not_end_a_call(carrier):
+    mishaps = Mishaps(lost=range(3, 2000, 50), doubled={20}, late={30: 50.0})
+    async with tone_server() as server, answering(lambda: service(server)) as phone:
+        async with LocalCall(phone.url, carrier, mishaps=mishaps) as call:
+            await call.say(spoken("hello"))
+            await call.until_answered()
+        answered = await phone.ended()
+    assert answered.result.reason == "ended"

@@ -52,6 +52,7 @@ class LocalCall:
         record_path: Where the call is written as it goes on: the caller left, what the caller heard right, 8 kHz.
         plays: Whether the stream goes both ways.
         both_tracks: Whether the carrier says at the start that it sends the bot's track too.
+        lead_ms: How long sound of the bot waits that comes while nothing plays, as on a carrier's further way.
         mishaps: What goes wrong.
         on_message: Called with every message, "out" to the bot or "in" from it, and the loop's time in milliseconds.
 
@@ -68,6 +69,7 @@ class LocalCall:
         record_path: str | Path | None = None,
         plays: bool = True,
         both_tracks: bool = False,
+        lead_ms: float = 0.0,
         mishaps: Mishaps | None = None,
         on_message: OnMessage | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class LocalCall:
             parameters=parameters,
             plays=plays,
             both_tracks=both_tracks,
+            lead_ms=lead_ms,
             mishaps=self._mishaps,
             said=self._note_said,
             heard=self._note_heard,

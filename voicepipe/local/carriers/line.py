@@ -48,6 +48,7 @@ class CarrierLine:
         parameters: What the markup hands on to the bot.
         plays: Whether the stream goes both ways; on one that only listens, nothing that the bot sends has any effect.
         both_tracks: Whether the carrier says at the start that it sends the bot's track too.
+        lead_ms: How long sound waits that comes while nothing plays.
         mishaps: What goes wrong.
         said: Called with each frame of the caller's sound, as it was said.
         heard: Called with each piece of what the caller hears, gapless.
@@ -60,6 +61,7 @@ class CarrierLine:
         parameters: Mapping[str, str] | None = None,
         plays: bool = True,
         both_tracks: bool = False,
+        lead_ms: float = 0.0,
         mishaps: Mishaps | None = None,
         said: Callable[[bytes], None] = _into_the_air,
         heard: Callable[[bytes], None] = _into_the_air,
@@ -79,12 +81,13 @@ class CarrierLine:
         self._mishaps = mishaps or Mishaps()
         self._said = said
         self._heard = heard
+        self._lead_ms = lead_ms
         self._began_ms = 0.0
         self._frames = 0
         self._to_say: deque[int] = deque()
         self._late: list[tuple[float, int, str]] = []
         self._order = count()
-        self._player = Player(0.0, heard)
+        self._player = Player(0.0, heard, lead_ms)
 
     @property
     def dialect(self) -> Dialect:
@@ -118,7 +121,7 @@ class CarrierLine:
     def open(self, now_ms: float) -> list[str]:
         """Begin the call, and return what the carrier says first."""
         self._began_ms = now_ms
-        self._player = Player(now_ms, self._heard)
+        self._player = Player(now_ms, self._heard, self._lead_ms)
         return list(self._dialect.opening(self._parameters, both_tracks=self._both_tracks))
 
     def say(self, sound: bytes) -> None:

@@ -18,13 +18,15 @@ class Player:
     Args:
         began_ms: When the call began.
         heard: Called with each piece of what the caller hears, gapless from the beginning on.
+        lead_ms: How long sound waits that comes while nothing plays, as in the jitter buffer on its further way.
     """
 
-    def __init__(self, began_ms: float, heard: Callable[[bytes], None]) -> None:
+    def __init__(self, began_ms: float, heard: Callable[[bytes], None], lead_ms: float = 0.0) -> None:
         self._began_ms = began_ms
         self._heard = heard
-        # Sound, and the names of marks between.
-        self._queue: deque[bytes | str] = deque()
+        self._lead = round(lead_ms * BYTES_PER_MS)
+        # Sound, the names of marks between, and waits, in samples.
+        self._queue: deque[bytes | str | int] = deque()
         self._at = 0
         self._played = 0
 
@@ -50,13 +52,16 @@ class Player:
         for item in self._queue:
             if isinstance(item, str):
                 return self._began_ms + (self._at + before) / BYTES_PER_MS
-            before += len(item)
+            before += item if isinstance(item, int) else len(item)
         return None
 
     def play(self, sound: bytes) -> None:
         """Take sound, to be played after what there is; the player has to have been brought up to this time."""
-        if sound:
-            self._queue.append(sound)
+        if not sound:
+            return
+        if self._lead and not any(isinstance(item, bytes) for item in self._queue):
+            self._queue.append(self._lead)
+        self._queue.append(sound)
 
     def mark(self, name: str) -> None:
         """Take a mark that is reached when all before it has been played."""
@@ -75,6 +80,9 @@ class Player:
             room = until - self._at
             if room <= 0:
                 break
+            if isinstance(item, int):
+                self._pop_wait(item, room)
+                continue
             if len(item) > room:
                 self._queue[0] = item[room:]
                 item = item[:room]
@@ -91,6 +99,14 @@ class Player:
         marks = [item for item in self._queue if isinstance(item, str)]
         self._queue.clear()
         return marks
+
+    def _pop_wait(self, samples: int, room: int) -> None:
+        passed = min(samples, room)
+        self._put(SILENCE * passed)
+        if passed < samples:
+            self._queue[0] = samples - passed
+        else:
+            self._queue.popleft()
 
     def _put(self, sound: bytes) -> None:
         self._at += len(sound)
