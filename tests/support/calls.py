@@ -83,13 +83,13 @@ async def answering(
             call.result = result
             phone._ended.notify_all()
 
-    async with await_server(serve_call) as port:
+    async with calls_served(serve_call) as port:
         phone = Phone(f"ws://127.0.0.1:{port}/media", [], asyncio.Condition())
         yield phone
 
 
 @asynccontextmanager
-async def await_server(handler: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[int]:
+async def calls_served(handler: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[int]:
     """Serve on a free port until left; calls that still run are waited for."""
     server = await serve(handler, "127.0.0.1", 0, compression=None, ping_interval=None)
     try:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 
 import numpy as np
 import pytest
+from pipecat.processors.frame_processor import FrameDirection
+from websockets.asyncio.client import connect
 
-from tests.support.calls import answering, service
+from tests.support.calls import answering, calls_served, service
+from tests.support.pipelines import Recorder
 from tests.support.tones import heard, spoken, tone_server
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     EndFrame,
+    ErrorFrame,
     InputDTMFFrame,
     OutputDTMFFrame,
     PlaybackMarkFrame,
@@ -22,7 +27,9 @@ from voicepipe.frames import (
 )
 from voicepipe.local import Pace
 from voicepipe.local.carriers import LocalCall, Mishaps
+from voicepipe.pipeline import Pipeline, PipelineWorker, run
 from voicepipe.transports.sound import read_wav
+from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
 
 CARRIERS = ["twilio", "telnyx", "plivo"]
 CLEARS = {"twilio": "clear", "telnyx": "clear", "plivo": "clearAudio"}
@@ -196,3 +203,112 @@ async def test_lost_doubled_and_late_frames_do_not_end_a_call(carrier):
             await call.until_answered()
         answered = await phone.ended()
     assert answered.result.reason == "ended"
+
+
+@pytest.mark.virtual_time
+async def test_twenty_random_barge_ins_are_cut_within_40_ms_of_what_the_carrier_had_played():
+    api: list[dict] = []
+    dice = random.Random(7)
+    async with (
+        tone_server(
+            pace=Pace(delta_ms=100),
+            on_event=lambda way, event: api.append(dict(event)) if way == "in" else None,
+        ) as server,
+        answering(lambda: service(server)) as phone,
+        LocalCall(phone.url, "twilio", lead_ms=40) as call,
+    ):
+        await call.say(spoken("count to twenty"))
+        for _ in range(20):
+            await call.until_played(call.played_ms + dice.uniform(60, 1300))
+            await call.say(spoken("count to twenty"))
+            cuts = [cut for cut in call.cuts if cut.dropped_ms]
+            await call.until(lambda cuts=cuts: call.played_ms > cuts[-1].played_ms)
+    cuts = [cut for cut in call.cuts if cut.dropped_ms]
+    ends_ms = [event["audio_end_ms"] for event in api if event["type"] == "conversation.item.truncate"]
+    assert len(cuts) == len(ends_ms) == 20
+    before_ms = 0.0
+    for cut, end_ms in zip(cuts, ends_ms, strict=True):
+        assert abs(end_ms - (cut.played_ms - before_ms)) <= 40
+        before_ms = cut.played_ms
+
+
+ONE_WAY = [
+    ("twilio", True, "<Connect><Stream>"),
+    ("twilio", False, "<Connect><Stream>"),
+    ("telnyx", False, "stream_bidirectional_mode=rtp"),
+    ("plivo", True, 'bidirectional="true"'),
+    ("plivo", False, 'bidirectional="true"'),
+]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("carrier", "both_tracks", "advice"), ONE_WAY)
+async def test_p21_a_stream_that_only_listens_is_said_to(carrier, both_tracks, advice):
+    async def speak(answered):
+        hello = spoken("hello")
+        await answered.worker.queue_frames(
+            [TTSAudioRawFrame(hello.pcm, hello.sample_rate, 1, context_id="one")]
+        )
+        await answered.up.wait_for(ErrorFrame)
+        await answered.worker.queue_frame(EndFrame())
+
+    async with answering(list, on_call=speak) as phone:
+        async with LocalCall(phone.url, carrier, plays=False, both_tracks=both_tracks) as call:
+            await call.until_ended()
+        answered = await phone.ended()
+    [error] = answered.up.of(ErrorFrame)
+    assert "one-way" in error.error
+    assert advice in error.error
+    assert answered.result.reason == "ended"
+
+
+@pytest.mark.virtual_time
+async def test_a_carrier_that_loses_marks_keeps_nobody_waiting():
+    async def serve_call(websocket):
+        socket = Deaf(websocket)
+        transport = TelephonyTransport(socket)
+        recorder = Recorder(keep=FrameDirection.UPSTREAM)
+        worker = PipelineWorker(Pipeline([transport.input(), recorder, transport.output()]))
+
+        async def speak(_worker):
+            hello = spoken("hello")
+            audio = TTSAudioRawFrame(hello.pcm, hello.sample_rate, 1, context_id="one")
+            await worker.queue_frames([audio, EndFrame()])
+
+        results.append(await run(worker, handle_signals=False, on_started=speak))
+        stopped.extend(recorder.of(BotStoppedSpeakingFrame))
+
+    class Deaf:
+        """Hears the first mark of sound and no other."""
+
+        def __init__(self, websocket):
+            self._websocket = websocket
+            self.send, self.close = websocket.send, websocket.close
+
+        async def recv(self):
+            while True:
+                message = await self._websocket.recv()
+                if json.loads(message).get("mark", {}).get("name") != "voicepipe-2":
+                    return message
+
+    results, stopped = [], []
+    async with (
+        calls_served(serve_call) as port,
+        LocalCall(f"ws://127.0.0.1:{port}/media", "twilio") as call,
+    ):
+        await call.until_ended()
+    assert results[0].reason == "ended"
+    assert heard(call.heard) == "hello"
+    assert len(stopped) == 1
+
+
+async def test_a_stream_that_never_starts_fails_the_pipeline_and_says_so():
+    async def serve_call(websocket):
+        transport = TelephonyTransport(websocket, limits=StreamLimits(start_secs=0.05))
+        results.append(await run(Pipeline([transport.input(), transport.output()]), handle_signals=False))
+
+    results = []
+    async with calls_served(serve_call) as port, connect(f"ws://127.0.0.1:{port}/media") as socket:
+        await socket.wait_closed()
+    assert results[0].reason == "failed"
+    assert "no start within 0.05 s" in results[0].detail
