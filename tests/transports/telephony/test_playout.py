@@ -58,3 +58,11 @@ def test_it_says_how_long_marks_may_still_take_and_how_many_never_came():
     assert playout.overdue_in_ms(1200) == 0
     assert playout.give_up() == 1
     assert not playout.is_playing
+
+
+def test_a_response_that_goes_on_after_something_else_is_counted_on():
+    playout = Playout()
+    playout.sent("one", 100, 0)
+    playout.sent("keys", 320, 0)
+    mark = playout.sent("one", 50, 0)
+    assert playout.returned(mark, 470) == [Position("one", 150, 470)]

@@ -130,10 +130,13 @@ class TelephonyOutput(FrameProcessor):
             await self._refuse_channels(frame.num_channels)
             return
         context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
+        await self._turn_to(context_id)
+        await self._send(self._at_line_rate(frame))
+
+    async def _turn_to(self, context_id: str) -> None:
         if context_id != self._context_id:
             await self._finish_sound()
             self._context_id = context_id
-        await self._send(self._at_line_rate(frame))
 
     def _at_line_rate(self, frame: OutputAudioRawFrame) -> bytes:
         if not self._stream.is_open:
@@ -172,7 +175,8 @@ class TelephonyOutput(FrameProcessor):
         if self._following is None:
             self._following = self.create_task(self._follow(), "follow")
         if was_idle and not wire.answers_idle_marks:
-            await self._tell(Position(self._context_id, self._playout.sent_ms - duration_ms, now))
+            sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
+            await self._tell(Position(self._context_id, sent_before_ms, now))
 
     async def _end_of_speech(self) -> None:
         await self._finish_sound()
@@ -189,7 +193,9 @@ class TelephonyOutput(FrameProcessor):
             self._stream.send(message)
         else:
             # In the band, as a telephone does it: whoever is at the other end hears them.
+            await self._turn_to("")
             await self._send(dtmf_sound(keys, wire.outgoing.sample_rate))
+            await self._finish_sound()
 
     # What was heard.
 

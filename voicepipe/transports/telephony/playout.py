@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from voicepipe.audio.playback import PlaybackClock
 
+_REMEMBERED = 16
+"""Responses whose length is kept; sound of one that ended long ago does not come any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -41,19 +44,21 @@ class Playout:
         self._clock = PlaybackClock()
         self._marks: deque[_Mark] = deque()
         self._names = 0
-        self._context_id = ""
-        self.sent_ms = 0.0
-        """How much was sent of the response that was sent last, in milliseconds."""
+        # How much of each response was sent; the newest responses only, in the order of their first sound.
+        self._sent_ms: dict[str, float] = {}
 
     @property
     def is_playing(self) -> bool:
         """Whether there is sound of which the carrier has not said that it was played."""
         return bool(self._marks)
 
+    def sent_ms(self, context_id: str) -> float:
+        """Return how much of a response was sent, in milliseconds."""
+        return self._sent_ms.get(context_id, 0.0)
+
     def begins(self, context_id: str) -> str:
         """Return the name of a mark that is to go out before the sound that comes next: it tells when that begins."""
-        self._turn_to(context_id)
-        return self._mark()
+        return self._mark(context_id)
 
     def sent(self, context_id: str, duration_ms: float, now_ms: float) -> str:
         """Take into account that sound goes out, and return the name of the mark that is to follow it.
@@ -63,10 +68,11 @@ class Playout:
             duration_ms: How long it lasts.
             now_ms: The time.
         """
-        self._turn_to(context_id)
         self._clock.sent(context_id, context_id, duration_ms, now_ms)
-        self.sent_ms += duration_ms
-        return self._mark()
+        self._sent_ms[context_id] = self.sent_ms(context_id) + duration_ms
+        if len(self._sent_ms) > _REMEMBERED:
+            del self._sent_ms[next(iter(self._sent_ms))]
+        return self._mark(context_id)
 
     def returned(self, name: str, now_ms: float) -> list[Position]:
         """Return what is known by a mark that came back: how far its response is, and that the next one begins.
@@ -91,7 +97,8 @@ class Playout:
     def cut(self, now_ms: float) -> list[Position]:
         """Return how far each response came that has not been played to its end, and forget all: it was thrown away."""
         heard = self._clock.cut(now_ms)
-        self._forget()
+        self._marks.clear()
+        self._sent_ms.clear()
         return [Position(part.context_id, part.played_ms, now_ms) for part in heard if not part.is_complete]
 
     def give_up(self) -> int:
@@ -100,18 +107,8 @@ class Playout:
         self._marks.clear()
         return missing
 
-    def _turn_to(self, context_id: str) -> None:
-        if context_id != self._context_id:
-            self._context_id = context_id
-            self.sent_ms = 0.0
-
-    def _mark(self) -> str:
+    def _mark(self, context_id: str) -> str:
         self._names += 1
-        mark = _Mark(f"voicepipe-{self._names}", self._context_id, self.sent_ms)
+        mark = _Mark(f"voicepipe-{self._names}", context_id, self.sent_ms(context_id))
         self._marks.append(mark)
         return mark.name
-
-    def _forget(self) -> None:
-        self._marks.clear()
-        self._context_id = ""
-        self.sent_ms = 0.0
