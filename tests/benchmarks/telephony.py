@@ -23,7 +23,7 @@ from loguru import logger
 from pipecat.processors.frame_processor import FrameProcessor
 from rich.console import Console
 from rich.table import Table
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
@@ -35,16 +35,16 @@ from voicepipe.services.openai.realtime import (
     AudioInput,
     AudioOutput,
     OpenAIRealtimeLLMService,
-    PCMUAudioFormat,
     SessionProperties,
 )
+from voicepipe.services.openai.realtime.events import PCMUAudioFormat
 from voicepipe.transports.telephony import TelephonyTransport
 
 FRAMES = 500
 CLICK_EVERY = 10
 DELTA_MS = 100
 BARGE_INS = 30
-_LOUD = 6000
+_LOUD = 3000
 
 
 @dataclass
@@ -128,8 +128,8 @@ async def _carrier(port: int, call: _Call) -> None:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _listen(socket: object, call: _Call) -> None:
-    async for message in socket:  # type: ignore[attr-defined]
+async def _listen(socket: ClientConnection, call: _Call) -> None:
+    async for message in socket:
         event = json.loads(message)
         if event["event"] == "media":
             call.played.take(_decoded(b64decode(event["media"]["payload"]), 8000))

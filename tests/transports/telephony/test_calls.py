@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from base64 import b64decode
 
 import numpy as np
 import pytest
@@ -28,6 +29,14 @@ from voicepipe.frames import (
 from voicepipe.local import Pace
 from voicepipe.local.carriers import LocalCall, Mishaps
 from voicepipe.pipeline import Pipeline, PipelineWorker, run
+from voicepipe.services.openai.realtime import (
+    AudioConfiguration,
+    AudioInput,
+    AudioOutput,
+    OpenAIRealtimeLLMService,
+    SessionProperties,
+)
+from voicepipe.services.openai.realtime.events import PCMUAudioFormat
 from voicepipe.transports.sound import read_wav
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
 
@@ -312,3 +321,50 @@ async def test_a_stream_that_never_starts_fails_the_pipeline_and_says_so():
         await socket.wait_closed()
     assert results[0].reason == "failed"
     assert "no start within 0.05 s" in results[0].detail
+
+
+G711 = SessionProperties(
+    audio=AudioConfiguration(
+        input=AudioInput(format=PCMUAudioFormat()), output=AudioOutput(format=PCMUAudioFormat())
+    )
+)
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_g711_passes_byte_for_byte_both_ways(carrier):
+    appended, answered, played = bytearray(), bytearray(), bytearray()
+    said: dict[int, bytes] = {}
+
+    def on_event(_way, event):
+        if event["type"] == "input_audio_buffer.append":
+            appended.extend(b64decode(event["audio"]))
+        elif event["type"] == "response.output_audio.delta":
+            answered.extend(b64decode(event["delta"]))
+
+    def on_message(way, message, _at_ms):
+        media = json.loads(message).get("media")
+        if media and way == "out":
+            said[int(media["chunk"])] = b64decode(media["payload"])
+        elif media:
+            played.extend(b64decode(media["payload"]))
+
+    def middle():
+        base_url = server.url
+        return [OpenAIRealtimeLLMService(api_key="k", base_url=base_url, session_properties=G711)]
+
+    # Out of their order and twice on the way, which only Telnyx may do.
+    mishaps = Mishaps(late={7: 40.0, 9: 25.0}, doubled={12}) if carrier == "telnyx" else None
+    async with (
+        tone_server(on_event=on_event) as server,
+        answering(middle) as phone,
+        LocalCall(phone.url, carrier, mishaps=mishaps, on_message=on_message) as call,
+    ):
+        await call.say(spoken("hello"))
+        await call.until_answered()
+    assert heard(call.heard) == "Hello! How can I help you?"
+    # Mu-law has two zeros that sound alike; the one comes out as the other.
+    whole = b"".join(said[number] for number in sorted(said)).replace(b"\x7f", b"\xff")
+    assert len(appended) >= len(whole) - 5 * 160
+    assert bytes(appended) == whole[: len(appended)]
+    assert bytes(played).rstrip(b"\xff") == bytes(answered).replace(b"\x7f", b"\xff").rstrip(b"\xff")

@@ -21,6 +21,7 @@ from voicepipe.frames import (
     StartFrame,
     StopFrame,
 )
+from voicepipe.transports.telephony.chunk_order import ChunkOrder
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     Complaint,
@@ -59,6 +60,7 @@ class TelephonyInput(FrameProcessor):
         self._on_mark = on_mark
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
+        self._order = ChunkOrder()
         self._reading: asyncio.Task[None] | None = None
         self._is_over = False
         self._has_hung_up = False
@@ -113,15 +115,22 @@ class TelephonyInput(FrameProcessor):
 
     async def _act_on(self, event: CarrierEvent) -> None:
         if isinstance(event, SoundArrived):
-            if not self._is_over:
-                codec = self._stream.wire.incoming
-                await self.push_frame(InputAudioRawFrame(codec.decode(event.sound), codec.sample_rate, 1))
+            await self._hear(event)
         elif isinstance(event, MarkReturned):
             await self._on_mark(event.name)
         elif isinstance(event, KeyPressed):
             await self._press(event.key)
         elif isinstance(event, Complaint):
             await self.push_error(f"{self._stream.wire.name}: {event.message}")
+
+    async def _hear(self, event: SoundArrived) -> None:
+        if self._is_over:
+            return
+        wire = self._stream.wire
+        sounds = [event.sound] if wire.keeps_order else self._order.take(event.chunk, event.sound)
+        for sound in sounds:
+            pcm = wire.incoming.decode(sound)
+            await self.push_frame(InputAudioRawFrame(pcm, wire.incoming.sample_rate, 1))
 
     async def _press(self, key: str) -> None:
         if self._is_over:

@@ -41,6 +41,7 @@ class PlivoWire:
     longest_ms = 10_000
     # A checkpoint is documented to be answered when sound before it was played to its end, and for nothing else.
     answers_idle_marks = False
+    keeps_order = True
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = line_codec("PCMU", 8000)

@@ -44,6 +44,8 @@ class TelnyxWire:
     shortest_ms = 20
     longest_ms = 30_000
     answers_idle_marks = True
+    # Telnyx says so itself; chunks have numbers.
+    keeps_order = False
 
     def __init__(self, bidirectional_codec: str = "PCMU", bidirectional_sampling_rate: int = 8000) -> None:
         self.incoming = line_codec("PCMU", 8000)

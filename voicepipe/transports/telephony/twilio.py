@@ -36,6 +36,7 @@ class TwilioWire:
     # Twilio states no limit; a message of 10 s stays far below the 1 MiB that proxies commonly take.
     longest_ms = 10_000
     answers_idle_marks = True
+    keeps_order = True
 
     def __init__(self) -> None:
         self.incoming = self.outgoing = line_codec("PCMU", 8000)

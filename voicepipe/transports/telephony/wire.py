@@ -46,6 +46,11 @@ class CarrierWire(Protocol):
         """Whether a mark with nothing to play before it is known to come back at once."""
         ...
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the caller's sound comes in its order."""
+        ...
+
     def receive(self, message: str | bytes) -> Sequence[CarrierEvent]:
         """Return what a message means; nothing if it means nothing to a bot.
 
