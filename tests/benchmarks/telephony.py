@@ -109,7 +109,7 @@ async def _carrier(port: int, call: _Call) -> None:
     async with connect(f"ws://127.0.0.1:{port}/media", compression=None) as socket:
         for message in dialect.opening({}, both_tracks=False):
             await socket.send(message)
-        listening = asyncio.create_task(_listen(socket, call))
+        listening = asyncio.create_task(_listen(socket, dialect, call))
         await call.is_ready.wait()
         next_ms = _now_ms()
         for number in range(1, FRAMES + 1):
@@ -128,11 +128,13 @@ async def _carrier(port: int, call: _Call) -> None:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _listen(socket: ClientConnection, call: _Call) -> None:
+async def _listen(socket: ClientConnection, dialect: TwilioDialect, call: _Call) -> None:
     async for message in socket:
         event = json.loads(message)
         if event["event"] == "media":
             call.played.take(_decoded(b64decode(event["media"]["payload"]), 8000))
+        elif event["event"] == "mark":
+            await socket.send(dialect.played(event["mark"]["name"]))
         elif event["event"] == "clear":
             call.clear_ms.append(_now_ms())
 
