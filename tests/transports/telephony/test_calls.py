@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 
 from tests.support.calls import answering, calls_served, service
 from tests.support.tones import heard, spoken, tone_server
+from tests.transports.telephony.wire_lines import TWILIO
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -376,3 +377,61 @@ async def test_g711_passes_byte_for_byte_both_ways(carrier):
     assert len(appended) >= len(whole) - 5 * 160
     assert bytes(appended) == whole[: len(appended)]
     assert bytes(played).rstrip(b"\xff") == bytes(answered).replace(b"\x7f", b"\xff").rstrip(b"\xff")
+
+
+class StuckSocket:
+    """A carrier that starts its stream, says nothing any more and reads just a few messages."""
+
+    def __init__(self, reads: int) -> None:
+        self.sent = 0
+        self._lines = [TWILIO["connected"], TWILIO["start"]]
+        self._reads = reads
+
+    async def recv(self) -> str:
+        if not self._lines:
+            await asyncio.Event().wait()
+        return self._lines.pop(0)
+
+    async def send(self, _message: str) -> None:
+        if self.sent == self._reads:
+            await asyncio.Event().wait()
+        self.sent += 1
+
+    async def close(self) -> None:
+        # Nobody answers the close either.
+        await asyncio.Event().wait()
+
+
+@pytest.mark.virtual_time
+async def test_a_socket_that_is_dead_ends_the_pipeline_and_bounds_what_waits():
+    socket = StuckSocket(reads=5)
+    transport = TelephonyTransport(socket, limits=StreamLimits(max_queued_chars=100_000))
+    events = []
+    transport.add_event_handler("on_client_disconnected", lambda *_: events.append("disconnected"))
+
+    async def speak(worker):
+        for _ in range(200):
+            await worker.queue_frame(TTSAudioRawFrame(bytes(16000), 8000, 1, context_id="one"))
+
+    pipeline = Pipeline([transport.input(), transport.output()])
+    result = await run(pipeline, handle_signals=False, on_started=speak)
+    assert (result.reason, result.detail) == ("ended", "the caller hung up")
+    assert events == ["disconnected"]
+    assert socket.sent == 5
+    # Ten seconds for the message that is not taken, two for the close that is not answered.
+    assert asyncio.get_running_loop().time() == pytest.approx(12, abs=1)
+
+
+@pytest.mark.virtual_time
+async def test_a_bot_that_cancels_itself_when_the_caller_leaves_ends_as_well():
+    async def on_call(answered):
+        async def left(_transport, _websocket):
+            await answered.worker.cancel()
+
+        answered.transport.add_event_handler("on_client_disconnected", left)
+
+    async with answering(list, on_call=on_call) as phone:
+        async with LocalCall(phone.url, "twilio") as call:
+            await call.say(spoken("hello"))
+        answered = await phone.ended()
+    assert answered.result.reason in ("ended", "cancelled")
