@@ -51,11 +51,15 @@ class ConnectionRefused(VoicepipeError):
 
     Attributes:
         kind: Of what sort the reason is, in the words of `FailureKind`.
+        retry_after: In how many seconds the server asks to be tried again; None if it said nothing of that.
     """
 
-    def __init__(self, message: str, kind: FailureKind = "connection") -> None:
+    def __init__(
+        self, message: str, kind: FailureKind = "connection", *, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.kind: FailureKind = kind
+        self.retry_after = retry_after
 
 
 class SettingsError(VoicepipeError, ValueError):

@@ -55,6 +55,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.realtime.connection import Limits
+from voicepipe.realtime.link import Reconnect
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
     AudioInput,
@@ -67,11 +68,13 @@ BRACKETS = (LLMFullResponseStartFrame, TTSStartedFrame, TTSStoppedFrame, LLMFull
 
 @asynccontextmanager
 async def conversation(
-    properties: SessionProperties | None = None, *, prepare=lambda llm: None, around=None
+    properties: SessionProperties | None = None, *, prepare=lambda llm: None, around=None, **options
 ) -> AsyncIterator[tuple[Running, ScriptedServer, OpenAIRealtimeLLMService]]:
     """A ready session between a scripted server and a running pipeline."""
     async with ScriptedServer() as server:
-        llm = OpenAIRealtimeLLMService(api_key="k", base_url=server.url, session_properties=properties)
+        llm = OpenAIRealtimeLLMService(
+            api_key="k", base_url=server.url, session_properties=properties, **options
+        )
         prepare(llm)
         processors = around(llm) if around else [llm]
         async with running(*processors) as bot:
@@ -183,6 +186,8 @@ class TestTurn:
     async def test_turns_of_the_pipeline_are_committed_and_answered(self):
         off = SessionProperties(audio=AudioConfiguration(input=AudioInput(turn_detection=False)))
         async with conversation(off) as (bot, server, _):
+            await bot.worker.queue_frame(sound(200))
+            await server.expect("input_audio_buffer.append")
             await bot.worker.queue_frame(UserStoppedSpeakingFrame())
             await server.expect("input_audio_buffer.commit")
             await server.expect("response.create")
@@ -442,7 +447,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("how", ["vanish", "hang_up"])
     async def test_brackets_are_closed_when_the_socket_drops_inside_an_answer(self, how):
-        async with conversation() as (bot, server, _):
+        async with conversation(reconnect=Reconnect(tries=0)) as (bot, server, _):
             await server.say(response_created(), audio_delta(100))
             await bot.down.wait_for(TTSAudioRawFrame)
             await getattr(server, how)()

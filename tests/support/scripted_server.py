@@ -14,14 +14,15 @@ WITHIN_SECS = 5.0
 
 
 class ScriptedServer:
-    """Takes one connection; what the client sends is kept until the test asks for it."""
+    """Takes one connection after the other; what clients send is kept until the test asks for it."""
 
     def __init__(self) -> None:
         self.headers: Mapping[str, str] = {}
         self.path = ""
         self.received: list[dict[str, Any]] = []
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._connected: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
+        self._new: asyncio.Queue[ServerConnection] = asyncio.Queue()
+        self._connection: ServerConnection | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
@@ -36,23 +37,34 @@ class ScriptedServer:
     async def _serve(self, connection: ServerConnection) -> None:
         assert connection.request is not None
         self.headers, self.path = dict(connection.request.headers.raw_items()), connection.request.path
-        self._connected.set_result(connection)
+        self._new.put_nowait(connection)
         async for message in connection:
             event = json.loads(message)
             self.received.append(event)
             self._events.put_nowait(event)
 
+    async def _current(self) -> ServerConnection:
+        if self._connection is None:
+            await self.next_connection()
+        assert self._connection is not None
+        return self._connection
+
+    async def next_connection(self) -> None:
+        """Wait until a client connects; from here on the test talks with that one."""
+        async with asyncio.timeout(WITHIN_SECS):
+            self._connection = await self._new.get()
+
     async def say(self, *lines: bytes) -> None:
-        connection = await self._connected
+        connection = await self._current()
         for one in lines:
             await connection.send(one, text=True)
 
     async def hang_up(self, code: int = 1000, reason: str = "") -> None:
-        await (await self._connected).close(code, reason)
+        await (await self._current()).close(code, reason)
 
     async def vanish(self) -> None:
         """Drop the connection without a close frame."""
-        (await self._connected).transport.abort()
+        (await self._current()).transport.abort()
 
     async def expect(self, type_: str) -> dict[str, Any]:
         """Return the next event of a type; those before it are passed over."""

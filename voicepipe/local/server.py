@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from ipaddress import ip_address
 from itertools import count
 from typing import Final, Self
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +21,8 @@ from websockets.http11 import Request
 from websockets.http11 import Response as HttpResponse
 from websockets.typing import Subprotocol
 
-from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
+from voicepipe.errors import PortTakenError, VoicepipeError
+from voicepipe.local.address import checked_port, loopback, netloc
 from voicepipe.local.brain import Brain
 from voicepipe.local.openai_ga.driver import Backstage, OnEvent, SessionDriver
 from voicepipe.local.openai_ga.events import Events, Ids
@@ -33,7 +33,6 @@ from voicepipe.local.speech.engines import SpeechEngine
 
 _LARGEST_MESSAGE: Final = 24 * 1024 * 1024
 """The API takes 15 MiB of sound in one event, which base64 and JSON make a third longer."""
-_HIGHEST_PORT: Final = 65535
 _THREADS: Final = 4
 _SUBPROTOCOL: Final = Subprotocol("realtime")
 _KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
@@ -79,8 +78,8 @@ class LocalServer:
     ) -> None:
         self.speech = speech
         self.brain = brain
-        self._host = _loopback(host)
-        self._port = _port(port)
+        self._host = loopback(host)
+        self._port = checked_port(port)
         self._api_key = api_key
         self._pace = pace or Pace()
         self._max_sessions = max_sessions
@@ -96,7 +95,7 @@ class LocalServer:
     @property
     def url(self) -> str:
         """The address for a client's `base_url`."""
-        return f"ws://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}/v1/realtime"
+        return f"ws://{netloc(self._host, self._port)}/v1/realtime"
 
     @property
     def sessions(self) -> int:
@@ -230,25 +229,3 @@ def _key(request: Request) -> str:
 def _model(connection: ServerConnection) -> str:
     assert connection.request is not None
     return parse_qs(urlsplit(connection.request.path).query).get("model", [""])[0]
-
-
-def _loopback(host: str) -> str:
-    """Return the address to serve at.
-
-    Raises:
-        SettingsError: Others than this machine could reach it.
-    """
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        if ip_address(address).is_loopback:
-            return address
-    except ValueError:
-        pass
-    why = f"{host!r} is no loopback address; the local server serves this machine alone (127.0.0.1 or ::1)"
-    raise SettingsError("host", why)
-
-
-def _port(port: int) -> int:
-    if not 0 <= port <= _HIGHEST_PORT:
-        raise SettingsError("port", f"{port} is no port; there are 0 (any free one) to {_HIGHEST_PORT}")
-    return port

@@ -34,6 +34,11 @@ class Calls:
         group = self._groups.get(self._response_of.get(call_id, ""))
         return group is not None and call_id in group.open
 
+    @property
+    def any_open(self) -> bool:
+        """Whether the model waits for the result of any call."""
+        return any(group.open for group in self._groups.values())
+
     def answered(self, call_id: str, *, respond: bool) -> bool:
         """Take note of a result; True if a response is due now."""
         response_id = self._response_of.get(call_id, "")

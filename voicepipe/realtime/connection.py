@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from loguru import logger
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed
 
-from voicepipe.errors import ConnectionRefused, FailureKind
+from voicepipe.errors import SettingsError
 from voicepipe.realtime.events import Send
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to connect.
-
-    Parameters:
-        url: A `ws://` or `wss://` URL.
-        headers: What goes with the handshake, keys included; never shown.
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-
-    @property
-    def shown(self) -> str:
-        """The URL without its query, fit for a log line."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+from voicepipe.realtime.handshake import Endpoint, HeardConnection, shake_hands
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +24,22 @@ class Limits:
         connect_secs: For the handshake; a realtime API answers within one second, a wrong address never.
         close_secs: For the peer's half of a close; then the socket is cut.
         max_queued_bytes: Of messages that the socket has not taken; 4 MB are a minute of 24 kHz sound as base64.
+        idle_secs: Without anything from the peer for so long, be it a pong, the connection is taken as lost. The peer is
+            pinged twice in that time, so that one that lives is always heard. None waits for ever, and does not ping.
+
+    Raises:
+        SettingsError: A time to wait is not more than 0.
     """
 
     connect_secs: float = 10.0
     close_secs: float = 2.0
     max_queued_bytes: int = 4_000_000
+    idle_secs: float | None = 40.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("connect_secs", self.connect_secs), ("idle_secs", self.idle_secs)):
+            if value is not None and not value > 0:
+                raise SettingsError(name, f"is more than 0 seconds, not {value:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +57,6 @@ class Closed:
 
 OnMessage: TypeAlias = Callable[[bytes], Awaitable[None]]
 OnClosed: TypeAlias = Callable[[Closed], Awaitable[None]]
-
-_KIND_OF_STATUS: Mapping[int, FailureKind] = {
-    401: "authentication",
-    402: "quota",
-    403: "authentication",
-    404: "model",
-    429: "rate_limit",
-}
 
 
 class Connection:
@@ -95,11 +78,14 @@ class Connection:
         self._on_message = on_message
         self._on_closed = on_closed
         self._limits = limits or Limits()
-        self._socket: ClientConnection | None = None
+        self._socket: HeardConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._something_to_send = asyncio.Event()
+        self._silence: asyncio.TimerHandle | None = None
+        self._waiting_since: float | None = None
+        self._lost_because = ""
 
     async def open(self) -> None:
         """Connect and begin to read and write.
@@ -107,26 +93,15 @@ class Connection:
         Raises:
             ConnectionRefused: The server cannot be reached or refused the handshake; `kind` says of what sort it is.
         """
-        where = self._endpoint.shown
-        try:
-            self._socket = await connect(
-                self._endpoint.url,
-                additional_headers=dict(self._endpoint.headers),
-                open_timeout=self._limits.connect_secs,
-                close_timeout=self._limits.close_secs,
-                # Sound in base64 gains little from deflate and pays for it with time; the API sends large messages.
-                compression=None,
-                max_size=None,
-            )
-        except InvalidStatus as error:
-            status = error.response.status_code
-            kind = _KIND_OF_STATUS.get(status, "server" if status >= 500 else "connection")
-            raise ConnectionRefused(f"{where} answered with HTTP status {status}", kind) from None
-        except TimeoutError:
-            waited = self._limits.connect_secs
-            raise ConnectionRefused(f"{where} did not answer within {waited:g} s", "connection") from None
-        except (OSError, InvalidHandshake, InvalidURI) as error:
-            raise ConnectionRefused(f"{where} cannot be reached: {error}", "connection") from None
+        limits, where = self._limits, self._endpoint.shown
+        self._socket = await shake_hands(
+            self._endpoint,
+            connect_secs=limits.connect_secs,
+            close_secs=limits.close_secs,
+            ping_secs=limits.idle_secs / 2 if limits.idle_secs is not None else None,
+        )
+        if limits.idle_secs is not None:
+            self._judge_silence(self._socket, limits.idle_secs)
         self._tasks = [
             asyncio.create_task(self._read(self._socket), name=f"read {where}"),
             asyncio.create_task(self._write(self._socket), name=f"write {where}"),
@@ -147,6 +122,8 @@ class Connection:
     async def close(self) -> None:
         """End the connection and both tasks. May be called more than once, and from within `on_message`."""
         socket, self._socket = self._socket, None
+        if self._silence is not None:
+            self._silence.cancel()
         tasks, self._tasks = self._tasks, []
         current = asyncio.current_task()
         others = [task for task in tasks if task is not current]
@@ -156,14 +133,30 @@ class Connection:
         if socket is not None:
             await socket.close()
 
-    async def _read(self, socket: ClientConnection) -> None:
+    def _judge_silence(self, socket: HeardConnection, idle_secs: float) -> None:
+        """Cut the socket if nothing came for too long; otherwise come back when that may be so."""
+        loop = asyncio.get_running_loop()
+        # While a message is being handled nothing is read, and silence means nothing.
+        waiting_since = loop.time() if self._waiting_since is None else self._waiting_since
+        deadline = max(socket.heard_at, waiting_since) + idle_secs
+        if loop.time() >= deadline:
+            self._lost_because = f"nothing came for {idle_secs:g} s"
+            socket.transport.abort()
+            return
+        self._silence = loop.call_at(deadline, self._judge_silence, socket, idle_secs)
+
+    async def _read(self, socket: HeardConnection) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             while True:
-                await self._deliver(await socket.recv(decode=False))
+                self._waiting_since = clock()
+                message = await socket.recv(decode=False)
+                self._waiting_since = None
+                await self._deliver(message)
         except ConnectionClosed:
             if self._socket is socket:
-                closed = Closed(socket.close_code or 1006, socket.close_reason or "")
-                await self._on_closed(closed)
+                reason = self._lost_because or socket.close_reason or ""
+                await self._on_closed(Closed(socket.close_code or 1006, reason))
 
     async def _deliver(self, message: bytes) -> None:
         try:
@@ -171,7 +164,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - a fault in handling one message must not end a call
             logger.opt(exception=error).error(f"a message from {self._endpoint.shown} could not be handled")
 
-    async def _write(self, socket: ClientConnection) -> None:
+    async def _write(self, socket: HeardConnection) -> None:
         try:
             while True:
                 await self._something_to_send.wait()

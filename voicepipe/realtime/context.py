@@ -66,15 +66,17 @@ class RealtimeAdapter(BaseLLMAdapter[_Params]):
 
 def messages_of(context: LLMContext) -> list[ContextMessage]:
     """Return the messages of text in a context, oldest first; what has no text is left out."""
-    found: list[ContextMessage] = []
-    for message in cast("list[Any]", context.get_messages()):
-        if not isinstance(message, Mapping):
-            continue
-        fields = cast("Mapping[str, Any]", message)
-        role, text = _ROLES.get(str(fields.get("role"))), _text_of(fields.get("content"))
-        if role and text:
-            found.append(ContextMessage(role, text))
-    return found
+    found = (message_of(message) for message in cast("list[Any]", context.get_messages()))
+    return [message for message in found if message is not None]
+
+
+def message_of(message: Any) -> ContextMessage | None:
+    """Return a context's message as text; None if it has none, or is about a function call."""
+    if not isinstance(message, Mapping):
+        return None
+    fields = cast("Mapping[str, Any]", message)
+    role, text = _ROLES.get(str(fields.get("role"))), _text_of(fields.get("content"))
+    return ContextMessage(role, text) if role and text else None
 
 
 def _text_of(content: Any) -> str:

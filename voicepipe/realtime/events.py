@@ -7,7 +7,7 @@ to the wire, or a happening, which the service turns into frames. Happenings are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from voicepipe.errors import FailureKind
@@ -30,10 +30,17 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SessionReady:
-    """The server knows our settings; input that waited has been sent."""
+    """The server knows our settings; input that waited has been sent.
+
+    Parameters:
+        session_id: The server's name for the session.
+        expires_at: When it ends, in seconds since 1970, if the server said so.
+        is_resumed: Whether it goes on with a conversation that another connection began.
+    """
 
     session_id: str
     expires_at: float | None = None
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,68 @@ class ResponseFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class SideResponse:
+    """The end of a response outside of the conversation, which somebody asked for by a token.
+
+    Parameters:
+        token: What it was asked for by.
+        status: How it ended.
+        text: Its words, written or spoken, of all its messages.
+        output: Its items, in the wire's shape.
+        usage: Its tokens, if the server counted them.
+        problem: The server's reason, if it failed or was refused.
+        metadata: What the one who asked gave along.
+    """
+
+    token: str
+    status: ResponseStatus
+    text: str = ""
+    output: tuple[Mapping[str, Any], ...] = ()
+    usage: Usage | None = None
+    problem: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class UserSilent:
+    """The user said nothing for so long after an answer that the server lets the model speak again."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTool:
+    """Something about a tool that the server itself runs (MCP).
+
+    Parameters:
+        stage: `listing`, `listed`, `calling`, `called`, or `failed` at either.
+        item_id: The item it is about.
+        item: The item in the wire's shape, if the event held it.
+    """
+
+    stage: Literal["listing", "listed", "calling", "called", "failed"]
+    item_id: str
+    item: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalWanted:
+    """The server wants to be allowed to call a tool that it runs itself.
+
+    Parameters:
+        request_id: What the answer has to name.
+        server_label: Whose tool it is.
+        name: The tool.
+        arguments: Its arguments, a JSON text.
+    """
+
+    request_id: str
+    server_label: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemCreated:
     """An item joined the conversation; `item` is in the wire's shape."""
 
@@ -210,6 +279,17 @@ class RateLimits:
     """How much is left of the account's limits, in the wire's shape."""
 
     limits: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something on the wire that is not understood and was passed over; each sort of it is told once.
+
+    Parameters:
+        what: The event's type, or what was wrong with it.
+    """
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +323,15 @@ Happening: TypeAlias = (
     | BotTranscript
     | ToolCall
     | ResponseFinished
+    | SideResponse
+    | UserSilent
+    | ServerTool
+    | ApprovalWanted
     | ItemCreated
     | ItemUpdated
     | ItemRetrieved
     | RateLimits
+    | Oddity
     | Failure
 )
 Output: TypeAlias = Send | Happening

@@ -20,16 +20,13 @@ from voicepipe.frames import (
     Frame,
     InterimTranscriptionFrame,
     LLMTextFrame,
-    ProposedUserStartedSpeakingFrame,
-    ProposedUserStoppedSpeakingFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
 )
 from voicepipe.realtime.brackets import Brackets
 from voicepipe.realtime.events import (
+    ApprovalWanted,
     AudioChunk,
     BotTranscript,
     Failure,
@@ -37,18 +34,22 @@ from voicepipe.realtime.events import (
     ItemCreated,
     ItemRetrieved,
     ItemUpdated,
+    Oddity,
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerTool,
     SessionReady,
     SettingsApplied,
+    SideResponse,
     ToolCall,
     TranscriptionUsage,
+    UserSilent,
     UserSpeechStarted,
     UserSpeechStopped,
     UserTranscript,
 )
-from voicepipe.realtime.translation import category_of, token_usage
+from voicepipe.realtime.translation import category_of, token_usage, transcription_metrics
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService
@@ -60,10 +61,23 @@ class Happenings:
     def __init__(self, service: RealtimeService) -> None:
         self._service = service
         self._brackets = Brackets()
+        self._last_response_id: str | None = None
 
     async def act_on(self, happening: Happening) -> None:
         """Push the frames that a happening means."""
-        await self._ACTIONS[type(happening)](self, happening)
+        if not self._service.turns.holds(happening):
+            await self._ACTIONS[type(happening)](self, happening)
+
+    @property
+    def response_id(self) -> str | None:
+        """The response whose brackets are open, or which ended last and may still be heard."""
+        return self._last_response_id
+
+    async def go_on(self, response_id: str, held: list[Happening]) -> None:
+        """Take a response up again that was stopped, with what was held of it."""
+        await self._push(self._brackets.begin(self._service.turns.context_of(response_id)))
+        for happening in held:
+            await self.act_on(happening)
 
     async def close_brackets(self) -> None:
         """Close what is open of a response that ends before its time."""
@@ -76,26 +90,14 @@ class Happenings:
     # The user.
 
     async def _user_started(self, happening: UserSpeechStarted) -> None:
-        service = self._service
-        if service.aggregator_decides:
-            await service.broadcast_frame(ProposedUserStartedSpeakingFrame)
-            return
-        if happening.cancels_response:
-            # First, so that the position is that of this moment and not of when all frames are out.
-            await service.cut_response()
-        await service.broadcast_frame(UserStartedSpeakingFrame)
-        if happening.cancels_response:
-            await service.interrupt_pipeline()
-            await self.close_brackets()
+        await self._service.turns.user_started(happening)
 
-    async def _user_stopped(self, _happening: UserSpeechStopped) -> None:
-        service = self._service
-        await service.start_ttfb_metrics()
-        await service.start_processing_metrics()
-        decided, proposed = UserStoppedSpeakingFrame, ProposedUserStoppedSpeakingFrame
-        await service.broadcast_frame(proposed if service.aggregator_decides else decided)
+    async def _user_stopped(self, happening: UserSpeechStopped) -> None:
+        await self._service.turns.user_stopped(happening)
 
     async def _user_transcript(self, happening: UserTranscript) -> None:
+        if not await self._service.turns.user_words(happening):
+            return
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
         frame: Frame = (
@@ -105,24 +107,28 @@ class Happenings:
         )
         await self._service.push_frame(frame, FrameDirection.UPSTREAM)
 
+    async def _user_silent(self, happening: UserSilent) -> None:
+        await self._service.announce("on_idle_timeout", happening.item_id)
+
     # The bot.
 
     async def _response_started(self, happening: ResponseStarted) -> None:
-        await self._push(self._brackets.begin(happening.response_id))
+        self._last_response_id = happening.response_id
+        await self._push(self._brackets.begin(self._service.turns.context_of(happening.response_id)))
 
     async def _audio(self, happening: AudioChunk) -> None:
         service = self._service
         opening = self._brackets.sound()
         if opening:
-            await service.stop_ttfb_metrics()
+            await service.first_sound()
             await self._push(opening)
-        service.spoke(happening)
+        service.turns.spoke(happening)
         await service.push_frame(
             TTSAudioRawFrame(
                 audio=happening.pcm,
-                sample_rate=service.output_sample_rate,
+                sample_rate=service.session.output_sample_rate,
                 num_channels=1,
-                context_id=happening.response_id,
+                context_id=service.turns.context_of(happening.response_id),
             )
         )
 
@@ -133,9 +139,8 @@ class Happenings:
         words.append_to_context = not happening.spoken
         await self._service.push_frame(words)
         if happening.spoken:
-            spoken = TTSTextFrame(
-                happening.text, text_type=TextType.SENTENCE, context_id=happening.response_id
-            )
+            context_id = self._service.turns.context_of(happening.response_id)
+            spoken = TTSTextFrame(happening.text, text_type=TextType.SENTENCE, context_id=context_id)
             spoken.includes_inter_frame_spaces = True
             await self._service.push_frame(spoken)
 
@@ -146,7 +151,18 @@ class Happenings:
             await service.start_llm_usage_metrics(token_usage(happening.usage))
         if happening.status in ("failed", "incomplete"):
             logger.warning(f"{service}: a response ended as {happening.status}: {happening.reason}")
-        await self._push(self._brackets.end(happening.response_id))
+        await self._push(self._brackets.end(service.turns.context_of(happening.response_id)))
+
+    async def _side_response(self, happening: SideResponse) -> None:
+        if happening.usage is not None:
+            await self._service.start_llm_usage_metrics(token_usage(happening.usage))
+        self._service.side_response_ended(happening)
+
+    async def _server_tool(self, happening: ServerTool) -> None:
+        await self._service.announce("on_mcp", happening.stage, happening.item_id, happening.item)
+
+    async def _approval_wanted(self, happening: ApprovalWanted) -> None:
+        await self._service.announce("on_mcp_approval", happening)
 
     async def _tool_call(self, happening: ToolCall) -> None:
         service = self._service
@@ -155,15 +171,16 @@ class Happenings:
             return
         context = service.context or LLMContext()
         call = FunctionCallFromLLM(happening.name, happening.call_id, happening.arguments, context)
+        await service.call_started(happening.call_id, happening.name)
         await service.run_function_calls([call])
 
     # The conversation.
 
     async def _item_created(self, happening: ItemCreated) -> None:
-        await self._service.announce_item("on_conversation_item_created", happening.item_id, happening.item)
+        await self._service.announce("on_conversation_item_created", happening.item_id, happening.item)
 
     async def _item_updated(self, happening: ItemUpdated) -> None:
-        await self._service.announce_item("on_conversation_item_updated", happening.item_id, happening.item)
+        await self._service.announce("on_conversation_item_updated", happening.item_id, happening.item)
 
     async def _item_retrieved(self, happening: ItemRetrieved) -> None:
         self._service.retrieved(happening)
@@ -172,6 +189,19 @@ class Happenings:
 
     async def _ready(self, happening: SessionReady) -> None:
         logger.debug(f"{self._service}: session {happening.session_id} is ready")
+        await self._service.session_ready(happening)
+
+    async def _settings_applied(self, happening: SettingsApplied) -> None:
+        await self._service.announce("on_settings_applied", happening.settings)
+
+    async def _transcription_usage(self, happening: TranscriptionUsage) -> None:
+        await self._service.report(transcription_metrics(self._service.name, happening))
+
+    async def _rate_limits(self, happening: RateLimits) -> None:
+        await self._service.announce("on_rate_limits", happening.limits)
+
+    async def _oddity(self, happening: Oddity) -> None:
+        logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
 
     async def _failure(self, happening: Failure) -> None:
         service = self._service
@@ -179,10 +209,8 @@ class Happenings:
         category = category_of(happening.kind, fatal=happening.fatal)
         if happening.fatal:
             await self.close_brackets()
+            await service.end_connection()
         await service.push_error(named, category=category, force_treat_as_permanent=happening.fatal)
-
-    async def _nothing(self, _happening: Happening) -> None:
-        return
 
     _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Awaitable[None]]] = {
         AudioChunk: _audio,
@@ -197,8 +225,13 @@ class Happenings:
         ItemUpdated: _item_updated,
         ItemRetrieved: _item_retrieved,
         SessionReady: _ready,
+        SideResponse: _side_response,
+        ServerTool: _server_tool,
+        ApprovalWanted: _approval_wanted,
+        UserSilent: _user_silent,
         Failure: _failure,
-        SettingsApplied: _nothing,
-        TranscriptionUsage: _nothing,
-        RateLimits: _nothing,
+        SettingsApplied: _settings_applied,
+        TranscriptionUsage: _transcription_usage,
+        RateLimits: _rate_limits,
+        Oddity: _oddity,
     }

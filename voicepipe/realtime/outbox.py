@@ -42,6 +42,10 @@ class Outbox:
         self._sound_bytes = 0
         return kept
 
+    def close(self) -> None:
+        """Keep everything again, until the next `open`."""
+        self.is_open = False
+
     def _drop_oldest_sound(self) -> None:
         oldest = next(message for message in self._kept if message.droppable)
         self._kept.remove(oldest)

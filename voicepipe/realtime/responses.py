@@ -10,6 +10,9 @@ from typing import Any
 _SOME_RESPONSE = "?"
 """A response that stands in the way though nobody saw it begin; whichever ends next, that is the time to ask again."""
 
+_REMEMBERED_ENDS = 32
+"""Events of a response may be told twice, or late; no further back than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -30,11 +33,14 @@ class Responses:
     def __init__(self) -> None:
         self.active: str | None = None
         """The id of the response that runs."""
+        self.granted: Wish | None = None
+        """The wish that the response which runs fulfils; None if it is the server's own."""
         self.asked: Wish | None = None
         """The wish that was sent and has not begun."""
         self.cut: set[str] = set()
         """Responses that were interrupted and have not ended: what still arrives of them is not for anybody (P-18)."""
         self._wanted: deque[Wish] = deque()
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED_ENDS)
         self._cancel_at_start = False
         self._server_turn = False
 
@@ -43,11 +49,10 @@ class Responses:
         """Whether a response runs or is about to."""
         return self.active is not None or self.asked is not None
 
-    def want(self, wish: Wish) -> Wish | None:
-        """Take a wish; returns the one to send now, if any."""
+    def want(self, wish: Wish) -> None:
+        """Take a wish; `next` says when its time has come."""
         if wish.fields or not any(not waiting.fields for waiting in self._wanted):
             self._wanted.append(wish)
-        return self.next()
 
     def next(self) -> Wish | None:
         """Return the next wish if nothing stands in its way; it counts as sent."""
@@ -72,7 +77,7 @@ class Responses:
             Whether it must be cancelled at once, because it was interrupted before it began.
         """
         ours, self.asked = self.asked, None
-        self.active = response_id
+        self.active, self.granted = response_id, ours
         self._server_turn = False
         if ours is None and covers_wishes:
             self._wanted = deque(wish for wish in self._wanted if wish.fields)
@@ -80,6 +85,10 @@ class Responses:
         if cancel:
             self.cut.add(response_id)
         return cancel
+
+    def is_known(self, response_id: str) -> bool:
+        """Whether this response has begun before, and runs or has ended."""
+        return response_id == self.active or response_id in self._ended
 
     def hears(self, response_id: str) -> bool:
         """Whether what arrives of this response is for the listener."""
@@ -98,6 +107,7 @@ class Responses:
     def finished(self, response_id: str) -> bool:
         """Take note that a response ended; False if it was not one that was seen to begin."""
         self.cut.discard(response_id)
+        self._ended.append(response_id)
         if self.active not in (response_id, _SOME_RESPONSE):
             return False
         known = self.active == response_id
@@ -119,8 +129,27 @@ class Responses:
             self._wanted.appendleft(wish)
             self.active = self.active or _SOME_RESPONSE
 
-    def forget(self) -> str | None:
-        """Forget everything, the socket being gone; returns the response that ran."""
-        active = self.active
-        self.__init__()
-        return None if active == _SOME_RESPONSE else active
+    @property
+    def running(self) -> str | None:
+        """The response that was seen to begin and has not ended, whether or not it was interrupted."""
+        return None if self.active == _SOME_RESPONSE else self.active
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a wish waits."""
+        return bool(self._wanted)
+
+    def lost(self) -> None:
+        """Take note that the connection is gone, and every response with it.
+
+        Wishes stay, also the one that was sent: it is not known whether the server saw it, and the next one has not.
+        """
+        if self.asked is not None and not self._cancel_at_start:
+            self._wanted.appendleft(self.asked)
+        self.active = self.asked = None
+        self.cut.clear()
+        self._cancel_at_start = self._server_turn = False
+
+    def forget(self) -> None:
+        """Forget all wishes."""
+        self._wanted.clear()

@@ -1,25 +1,27 @@
-"""The one processor that turns frames into session calls, and happenings into frames.
+"""The processor between a pipeline and a realtime session: frames become session calls, happenings become frames.
 
-It is a Pipecat `LLMService`, so functions are registered, run and answered as with any other. All that concerns
-a wire is in the session; all that concerns a socket is in the connection.
+It is a Pipecat `LLMService`, so function calls, metrics and contexts work as everywhere in Pipecat. What a provider adds
+is a session and where to connect. The path of a frame: `process_frame` -> `Inputs` -> a method of the session -> `perform`;
+the path of a message: `link_message` -> `Session.receive` -> `perform` -> `Happenings`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from pipecat.metrics.metrics import MetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.llm_service import LLMService
 from pipecat.services.settings import LLMSettings
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
+from pipecat.utils.types import assert_given
 
-from voicepipe.audio.playback import PlaybackClock
-from voicepipe.audio.resampler import StreamResampler
-from voicepipe.errors import ConnectionRefused, VoicepipeError
+from voicepipe.errors import ConnectionRefused, SettingsError, VoicepipeError
 from voicepipe.frames import (
     CancelFrame,
     EndFrame,
@@ -28,19 +30,23 @@ from voicepipe.frames import (
     FunctionCallResultFrame,
     InputAudioRawFrame,
     InterruptionFrame,
-    LLMContextFrame,
     LLMServiceMetadataFrame,
-    LLMSetToolsFrame,
     LLMUpdateSettingsFrame,
-    PlaybackMarkFrame,
-    UserStoppedSpeakingFrame,
+    MetricsFrame,
 )
-from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits
-from voicepipe.realtime.context import RealtimeAdapter, messages_of, tools_in_wire_shape
-from voicepipe.realtime.events import AudioChunk, Failure, Happening, ItemRetrieved, Output, Send
+from voicepipe.realtime.connection import Closed, Endpoint, Limits
+from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
+from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
+from voicepipe.realtime.fillers import Filler, Fillers
 from voicepipe.realtime.happenings import Happenings
-from voicepipe.realtime.session import Session
+from voicepipe.realtime.inputs import Inputs
+from voicepipe.realtime.interruptions import Interruptions
+from voicepipe.realtime.latency import LatencyMeter, TurnLatencyMetricsData
+from voicepipe.realtime.link import Link, Reconnect
+from voicepipe.realtime.session import Detail, Session
 from voicepipe.realtime.translation import category_of, has_user_aggregator, tool_output, wants_answer
+from voicepipe.realtime.turns import Turns
+from voicepipe.realtime.waiting import Waiting
 
 
 class RealtimeService(LLMService[RealtimeAdapter]):
@@ -49,14 +55,32 @@ class RealtimeService(LLMService[RealtimeAdapter]):
     A provider's service gives it a session and says where to connect; that is all there is to a provider here.
 
     Events, besides those of every `LLMService`:
+        on_connected(service): a session is ready for the first time.
+        on_resumed(service): the conversation goes on over another connection.
+        on_disconnected(service, reason): a connection ended without anybody here having ended it.
         on_conversation_item_created(service, item_id, item): an item joined the conversation.
         on_conversation_item_updated(service, item_id, item | None): an item was completed, cut or got its transcript.
+        on_settings_applied(service, settings): the server confirmed settings; all that is in force, in the wire's shape.
+        on_rate_limits(service, limits): how much is left of the account's limits.
+        on_idle_timeout(service, item_id): the user was silent for so long that the model speaks again.
+        on_mcp(service, stage, item_id, item | None): something about a tool that the server itself runs.
+        on_mcp_approval(service, request): the server asks whether it may call such a tool.
 
     Args:
         session: The provider's session.
         settings: Pipecat's settings of the service; for its metrics, the model's name.
         start_audio_paused: Whether the user's sound is held off until `set_audio_input_paused(False)`.
-        limits: Time-outs and bounds of the connection.
+        start_video_paused: Whether the user's images are, until `set_video_input_paused(False)`.
+        video_frame_detail: How closely the model looks at images.
+        user_onset_ms: With turns decided by the pipeline: how much sound belongs to a turn before it was found. None
+            takes it from the voice activity detector there.
+        interruptions: Who may interrupt the bot, and how.
+        tool_filler: What is said while a function takes long.
+        reconnect: How a lost connection is replaced, and when a good one is renewed.
+        limits: Time-outs and bounds of a connection.
+
+    Raises:
+        SettingsError: The interruptions need the user's words, and the session does not transcribe them.
     """
 
     adapter_class = RealtimeAdapter
@@ -67,25 +91,52 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         session: Session,
         settings: LLMSettings,
         start_audio_paused: bool = False,
+        start_video_paused: bool = False,
+        video_frame_detail: Detail = "auto",
+        user_onset_ms: int | None = None,
+        interruptions: Interruptions | None = None,
+        tool_filler: Filler | None = None,
+        reconnect: Reconnect | None = None,
         limits: Limits | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(settings=settings, **kwargs)
-        self._session = session
-        self._limits = limits
-        self._audio_input_paused = start_audio_paused
-        self._connection: Connection | None = None
-        self._playback = PlaybackClock()
-        self.aggregator_decides = False
-        """Whether a context aggregator in the pipeline decides when the user's turns begin and end."""
+        policy = interruptions or Interruptions()
+        if policy.need_words and not session.transcribes:
+            raise SettingsError("interruptions", "counting words needs the transcription of the input")
+        self.session = session
+        """What is said on the wire."""
         self.context: LLMContext | None = None
-        """The context the conversation began with, if there is one."""
+        """The context of the conversation, if there is one."""
+        self.turns = Turns(self, policy)
+        """Who speaks."""
+        self._inputs = Inputs(
+            self,
+            start_audio_paused=start_audio_paused,
+            start_video_paused=start_video_paused,
+            video_frame_detail=video_frame_detail,
+            onset_ms=user_onset_ms,
+        )
         self._happenings = Happenings(self)
-        self._resampler: StreamResampler | None = None
-        self._refused_channels = False
-        self._retrievals: dict[str, list[asyncio.Future[Mapping[str, Any]]]] = {}
-        self._register_event_handler("on_conversation_item_created")
-        self._register_event_handler("on_conversation_item_updated")
+        self._fillers = Fillers(self, tool_filler)
+        self._link = Link(self, limits, reconnect)
+        self._latency = LatencyMeter()
+        self._received_ms = 0.0
+        self._items = Waiting[Mapping[str, Any]]()
+        self._sides = Waiting[SideResponse]()
+        for event in (
+            "on_connected",
+            "on_resumed",
+            "on_disconnected",
+            "on_conversation_item_created",
+            "on_conversation_item_updated",
+            "on_settings_applied",
+            "on_rate_limits",
+            "on_idle_timeout",
+            "on_mcp",
+            "on_mcp_approval",
+        ):
+            self._register_event_handler(event)
 
     # What a provider says.
 
@@ -105,7 +156,15 @@ class RealtimeService(LLMService[RealtimeAdapter]):
 
     def set_audio_input_paused(self, paused: bool) -> None:
         """Hold the user's sound off, or let it through again. Held-off sound is not kept."""
-        self._audio_input_paused = paused
+        self._inputs.audio_paused = paused
+
+    def set_video_input_paused(self, paused: bool) -> None:
+        """Hold the user's images off, or let them through again; one a second at most goes to the model."""
+        self._inputs.video_paused = paused
+
+    def set_video_frame_detail(self, detail: Detail) -> None:
+        """Say how closely the model looks at images: `auto`, `low` or `high`."""
+        self._inputs.detail = detail
 
     async def retrieve_conversation_item(self, item_id: str) -> Mapping[str, Any]:
         """Return an item of the conversation as the server has it, in the wire's shape (seed row S003-35).
@@ -113,18 +172,30 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         Raises:
             VoicepipeError: The server does not have it, or the connection ended first.
         """
-        waiting = self._retrievals.setdefault(item_id, [])
-        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        waiting.append(future)
-        if len(waiting) == 1:
-            await self.perform(self._session.retrieve(item_id))
+        asks = item_id not in self._items
+        future = self._items.wait_for(item_id)
+        if asks:
+            await self.perform(self.session.retrieve(item_id))
         return await future
+
+    async def reset_conversation(self) -> None:
+        """Begin a new conversation with the same settings, over a new connection.
+
+        The context, if there is one, is told again; nothing else of what was said is known to the model after this.
+        """
+        await self.perform(self.session.reset())
+        await self._happenings.close_brackets()
+        await self._link.close()
+        if self.context is not None:
+            for message in self._inputs.begin_context(self.context):
+                await self.perform(self.session.add_message(message.role, message.text))
+        await self._open()
 
     # Life.
 
     def service_metadata_frame(self) -> LLMServiceMetadataFrame:
         """Say that this is a realtime service, and that aggregators take its word on turns where it has one."""
-        decides = self._session.server_decides_turns
+        decides = self.session.server_decides_turns
         strategies = ExternalUserTurnStrategies() if decides else None
         return LLMServiceMetadataFrame(
             service_name=self.name, is_realtime_service=True, user_turn_strategies=strategies
@@ -133,72 +204,101 @@ class RealtimeService(LLMService[RealtimeAdapter]):
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Connect, while the other processors set themselves up."""
         await super().setup(setup)
-        self.aggregator_decides = has_user_aggregator(self.pipeline_worker.pipeline)
-        connection = Connection(await self.endpoint(), self._receive, self._lost, self._limits)
-        try:
-            await connection.open()
-        except ConnectionRefused as error:
-            category = category_of(error.kind, fatal=True)
-            await self.push_error(str(error), error, category=category, force_treat_as_permanent=True)
-            return
-        self._connection = connection
-        await self.perform(self._session.open())
+        self.turns.aggregator_decides = has_user_aggregator(self.pipeline_worker.pipeline)
+        await self._open()
 
     async def stop(self, frame: EndFrame) -> None:
         """Close the connection at the end of the pipeline's frames."""
         await super().stop(frame)
-        await self._disconnect()
+        await self._leave()
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Close the connection at once."""
         await super().cancel(frame)
-        await self._disconnect()
+        await self._leave()
 
     async def cleanup(self) -> None:
         """Leave nothing behind, however far things got."""
         await super().cleanup()
-        await self._disconnect()
+        await self._leave()
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
-        for future in (future for waiting in self._retrievals.values() for future in waiting):
-            if not future.done():
-                future.set_exception(VoicepipeError("the connection ended before the item came"))
-        self._retrievals.clear()
+    async def end_connection(self) -> None:
+        """End the connection for good: what follows would be more of the same."""
+        await self._link.close()
+        self._forget_waiting()
 
-    # The wire.
+    async def _open(self) -> None:
+        try:
+            await self._link.open()
+        except ConnectionRefused as error:
+            await self.link_gone(error)
+
+    async def _leave(self) -> None:
+        await self._link.close()
+        await self._inputs.close()
+        await self._fillers.close()
+        await self.turns.close()
+        self._forget_waiting()
+
+    def _forget_waiting(self) -> None:
+        error = VoicepipeError("the connection ended before the answer came")
+        self._items.give_up(error)
+        self._sides.give_up(error)
+
+    # The link.
+
+    async def link_up(self) -> None:
+        """A connection is there."""
+        await self.perform(self.session.open())
+
+    async def link_message(self, message: bytes) -> None:
+        """Take a message of the server's."""
+        self._received_ms = self._now_ms()
+        await self.perform(self.session.receive(message))
+
+    async def link_down(self, closed: Closed) -> None:
+        """The connection is gone, and another one is on its way."""
+        await self.perform(self.session.closed())
+        self._items.give_up(VoicepipeError("the connection was lost before the item came"))
+        if closed.code != 1000 or closed.reason != "renewed":
+            reason = f"code {closed.code}: {closed.reason or 'no reason given'}"
+            await self.announce("on_disconnected", reason)
+
+    async def link_gone(self, error: ConnectionRefused) -> None:
+        """There will be no other connection."""
+        await self._happenings.close_brackets()
+        category = category_of(error.kind, fatal=True)
+        self._forget_waiting()
+        await self.push_error(str(error), error, category=category, force_treat_as_permanent=True)
+
+    async def link_due(self) -> None:
+        """The session comes to its end: renew it as soon as nothing is under way."""
+        self._renew_if_quiet()
+
+    def _renew_if_quiet(self) -> None:
+        if self._link.is_due and self.session.is_quiet and not self.turns.is_playing:
+            self._link.renew()
 
     async def perform(self, outputs: Iterable[Output]) -> None:
         """Send what is for the wire, in order and before anything is awaited; then act on what happened."""
         happened: list[Happening] = []
         for output in outputs:
             if isinstance(output, Send):
-                if self._connection is not None:
-                    self._connection.send(output)
+                self._link.send(output)
             else:
                 happened.append(output)
         for happening in happened:
             await self._happenings.act_on(happening)
+        if self._link.is_due:
+            self._renew_if_quiet()
 
-    async def _receive(self, message: bytes) -> None:
-        await self.perform(self._session.receive(message))
-
-    async def _lost(self, closed: Closed) -> None:
-        await self._disconnect()
-        await self.perform(self._session.closed())
-        reason = closed.reason or "no reason given"
-        message = f"the server closed the connection (code {closed.code}: {reason})"
-        await self.perform([Failure("connection", message, fatal=True)])
-
-    # Frames in.
+    # Frames.
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Turn frames into session calls; all frames go on, but for changes of this service's settings."""
+        """Turn frames into session calls; all frames go on but those that are meant for this service alone."""
         if isinstance(frame, InputAudioRawFrame):
             await super().process_frame(frame, direction)
-            await self._hear(frame)
+            await self._inputs.hear(frame)
             await self.push_frame(frame, direction)
             return
         if isinstance(frame, LLMUpdateSettingsFrame):
@@ -209,10 +309,8 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         if isinstance(frame, EndFrame | CancelFrame):
             await self._happenings.close_brackets()
         await super().process_frame(frame, direction)
-        act = self._actions.get(type(frame))
-        if act is not None:
-            await act(self, frame, direction)
-        await self.push_frame(frame, direction)
+        if await self._inputs.act_on(frame, direction):
+            await self.push_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
             # After the interruption, so that it does not sweep them away further down.
             await self._happenings.close_brackets()
@@ -223,115 +321,109 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):
+                await self._fillers.call_ended(frame.tool_call_id)
                 respond = bool(frame.run_llm)
                 await self.perform(
-                    self._session.send_tool_result(frame.tool_call_id, "CANCELLED", respond=respond)
+                    self.session.send_tool_result(frame.tool_call_id, "CANCELLED", respond=respond)
                 )
         await super().push_frame(frame, direction)
-
-    async def _hear(self, frame: InputAudioRawFrame) -> None:
-        if self._audio_input_paused:
-            return
-        if frame.num_channels != 1:
-            await self._refuse_channels(frame.num_channels)
-            return
-        pcm = frame.audio
-        rate = self._session.input_sample_rate
-        if frame.sample_rate != rate:
-            if self._resampler is None or self._resampler.in_rate != frame.sample_rate:
-                self._resampler = StreamResampler(frame.sample_rate, rate)
-            pcm = self._resampler.process(pcm)
-        await self.perform(self._session.append_audio(pcm))
-
-    async def _refuse_channels(self, channels: int) -> None:
-        if not self._refused_channels:
-            self._refused_channels = True
-            await self.push_error(f"num_channels: the service takes mono, the input has {channels} channels")
 
     async def _tell_result(self, frame: FunctionCallResultFrame) -> None:
         output = tool_output(frame.result)
         if frame.properties and not frame.properties.is_final:
             note = f"The function {frame.function_name} is still running. So far: {output}"
-            await self.perform(self._session.add_message("system", note))
+            await self.perform(self.session.add_message("system", note))
             return
+        await self._fillers.call_ended(frame.tool_call_id)
         respond = wants_answer(frame)
-        await self.perform(self._session.send_tool_result(frame.tool_call_id, output, respond=respond))
+        await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
 
-    async def _on_interruption(self, _frame: InterruptionFrame, _direction: FrameDirection) -> None:
-        await self.cut_response()
-
-    async def _on_mark(self, frame: PlaybackMarkFrame, _direction: FrameDirection) -> None:
-        self._playback.mark(frame.context_id, frame.played_ms, frame.at_ms)
-
-    async def _on_user_stopped(self, _frame: UserStoppedSpeakingFrame, _direction: FrameDirection) -> None:
-        if not self._session.server_decides_turns:
-            await self.perform(self._session.commit())
-            await self.perform(self._session.create_response())
-
-    async def _on_set_tools(self, frame: LLMSetToolsFrame, _direction: FrameDirection) -> None:
-        self._sync_registered_tool_handlers(frame.tools)
-        tools = tools_in_wire_shape(cast("Any", frame.tools))
-        await self.perform(self._session.update({"tools": tools}))
-
-    async def _on_context(self, frame: LLMContextFrame, _direction: FrameDirection) -> None:
-        first, self.context = self.context is None, frame.context
-        if not first:
-            # What is said in the session reaches the context through its frames: the session knows it already.
-            return
-        params = await self.get_llm_adapter().get_llm_invocation_params(frame.context)
-        if params["tools"]:
-            await self.perform(self._session.update({"tools": params["tools"]}))
-        for message in messages_of(frame.context):
-            await self.perform(self._session.add_message(message.role, message.text))
-        await self.perform(self._session.create_response())
-
-    _actions: Mapping[type[Frame], Callable[[Any, Any, FrameDirection], Awaitable[None]]] = {
-        InterruptionFrame: _on_interruption,
-        PlaybackMarkFrame: _on_mark,
-        UserStoppedSpeakingFrame: _on_user_stopped,
-        LLMSetToolsFrame: _on_set_tools,
-        LLMContextFrame: _on_context,
-    }
-
-    # What happenings need.
+    # What inputs, turns and happenings need.
 
     @property
-    def output_sample_rate(self) -> int:
-        """The rate of the bot's sound, in hertz."""
-        return self._session.output_sample_rate
-
-    def spoke(self, chunk: AudioChunk) -> None:
-        """Take into account that sound of the bot goes out now."""
-        duration_ms = len(chunk.pcm) * 500 / self._session.output_sample_rate
-        self._playback.sent(chunk.response_id, chunk.item_id, duration_ms, self._now_ms())
-
-    async def cut_response(self) -> None:
-        """Stop the response that runs, and leave in history what was heard of it by now."""
-        heard = self._playback.cut(self._now_ms())
-        await self.perform(self._session.interrupt(heard))
+    def response_id(self) -> str | None:
+        """The response that is heard or was heard last."""
+        return self._happenings.response_id
 
     async def interrupt_pipeline(self) -> None:
         """Tell all processors of an interruption that this service found, as it tells itself of others'."""
         await self.broadcast_interruption()
         await self._handle_interruptions(InterruptionFrame())
+        await self._happenings.close_brackets()
+
+    async def go_on(self, response_id: str, held: list[Happening]) -> None:
+        """Take a response up again that was stopped."""
+        await self._happenings.go_on(response_id, held)
+
+    async def turn_ended(self) -> None:
+        """The user's turn is over: from here on the answer is waited for."""
+        self._latency.turn_ended(self._now_ms())
+        await self.start_ttfb_metrics()
+        await self.start_processing_metrics()
+
+    async def first_sound(self) -> None:
+        """The first sound of a response goes out."""
+        await self.stop_ttfb_metrics()
+        measured = self._latency.sound_went_out(self._received_ms, self._now_ms())
+        if measured is not None:
+            server_ms, added_ms = measured
+            await self.report(
+                TurnLatencyMetricsData(
+                    processor=self.name,
+                    model=assert_given(self._settings.model),
+                    server_ms=server_ms,
+                    added_ms=added_ms,
+                )
+            )
+
+    async def report(self, metrics: MetricsData) -> None:
+        """Push metrics, if they are wanted."""
+        if self.metrics_enabled:
+            await self.push_frame(MetricsFrame(data=[metrics]))
+
+    async def call_started(self, call_id: str, name: str) -> None:
+        """A function runs."""
+        self._fillers.call_started(call_id, name)
 
     async def answer_call(self, call_id: str, result: Any) -> None:
         """Answer a call that is not run."""
-        await self.perform(self._session.send_tool_result(call_id, tool_output(result)))
+        await self.perform(self.session.send_tool_result(call_id, tool_output(result)))
 
-    async def announce_item(self, event: str, item_id: str, item: Mapping[str, Any] | None) -> None:
-        """Call the application's handlers of an item event."""
-        await self._call_event_handler(event, item_id, item)
+    async def set_tools(self, tools: Any) -> None:
+        """Offer the model other functions from here on."""
+        self._sync_registered_tool_handlers(tools)
+        await self.perform(self.session.update({"tools": tools_in_wire_shape(tools)}))
+
+    async def announce(self, event: str, *values: Any) -> None:
+        """Call the application's handlers of an event."""
+        await self._call_event_handler(event, *values)
+
+    async def session_ready(self, ready: SessionReady) -> None:
+        """The session has its settings and its history."""
+        ends_in_secs = None if ready.expires_at is None else ready.expires_at - time.time()
+        self._link.settled(ends_in_secs)
+        await self.announce("on_resumed" if ready.is_resumed else "on_connected")
 
     def retrieved(self, answer: ItemRetrieved) -> None:
         """Give an item to those who asked for it."""
-        for future in self._retrievals.pop(answer.item_id, []):
-            if future.done():
-                continue
-            if answer.item is None:
-                future.set_exception(VoicepipeError(f"item {answer.item_id}: {answer.problem}"))
-            else:
-                future.set_result(answer.item)
+        if answer.item is None:
+            self._items.fail(answer.item_id, VoicepipeError(f"item {answer.item_id}: {answer.problem}"))
+        else:
+            self._items.give(answer.item_id, answer.item)
+
+    async def side_response(self, token: str, outputs: Iterable[Output]) -> SideResponse:
+        """Ask for a response outside of the conversation and wait for its end.
+
+        Raises:
+            VoicepipeError: The connection ended first.
+        """
+        future = self._sides.wait_for(token)
+        await self.perform(outputs)
+        return await future
+
+    def side_response_ended(self, ended: SideResponse) -> None:
+        """Give a response to who asked for it."""
+        self._sides.give(ended.token, ended)
 
     def _now_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
@@ -339,5 +431,5 @@ class RealtimeService(LLMService[RealtimeAdapter]):
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""
         changes = self.changes_of(delta)
-        await self.perform(self._session.update(changes))
+        await self.perform(self.session.update(changes))
         return dict.fromkeys(changes)

@@ -7,12 +7,16 @@ happenings, in order. Whoever calls it (the service, a test) sends the ones and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import Output
 
+if TYPE_CHECKING:
+    from voicepipe.realtime.history import History
+
 Role = Literal["system", "user", "assistant"]
+Detail = Literal["auto", "low", "high"]
 
 
 class Session(Protocol):
@@ -45,8 +49,46 @@ class Session(Protocol):
         """Take sound of the user: s16le mono at `input_sample_rate`. What comes too early waits, bounded."""
         ...
 
+    @property
+    def wants_answers(self) -> bool:
+        """Whether a turn of the user's is to be answered without anybody asking for it."""
+        ...
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the user's words will be told."""
+        ...
+
+    @property
+    def speaks(self) -> bool:
+        """Whether answers come as sound; if not, they are text for a voice further down the pipeline."""
+        ...
+
+    @property
+    def is_responding(self) -> bool:
+        """Whether a response runs or was asked for."""
+        ...
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way: nobody speaks, no response runs or is wanted, no function call is open."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """The conversation so far, which a new connection is told."""
+        ...
+
     def commit(self) -> list[Output]:
-        """End the user's turn, where the client decides turns."""
+        """End the user's turn, where the client decides turns; nothing if there is too little sound to be a turn."""
+        ...
+
+    def restart_turn(self, onset_ms: int) -> list[Output]:
+        """Begin the user's turn, where the client decides turns: forget the sound before it.
+
+        Args:
+            onset_ms: How much of the newest sound belongs to the turn, since it was heard before the turn was found.
+        """
         ...
 
     def clear_audio(self) -> list[Output]:
@@ -72,6 +114,16 @@ class Session(Protocol):
         """Put a message into the conversation, without asking for an answer."""
         ...
 
+    def add_image(self, data_uri: str, *, detail: Detail = "auto", text: str = "") -> list[Output]:
+        """Put an image into the conversation, without asking for an answer.
+
+        Args:
+            data_uri: A PNG or JPEG as `data:image/...;base64,...`.
+            detail: How closely the model looks at it.
+            text: Words that go with it.
+        """
+        ...
+
     def send_tool_result(self, call_id: str, output: str, *, respond: bool = True) -> list[Output]:
         """Answer a function call; once all calls of its response are answered, one response follows.
 
@@ -82,11 +134,14 @@ class Session(Protocol):
         """
         ...
 
-    def create_response(self, *, instructions: str | None = None) -> list[Output]:
+    def create_response(
+        self, *, instructions: str | None = None, tool_choice: str | None = None
+    ) -> list[Output]:
         """Ask for a response; while another one runs, this one waits for its end.
 
         Args:
             instructions: Instructions for this response alone, in place of the session's.
+            tool_choice: Whether this response may call functions: `auto`, `none` or `required`.
         """
         ...
 
@@ -95,5 +150,13 @@ class Session(Protocol):
         ...
 
     def closed(self) -> list[Output]:
-        """Take note that the socket is gone: what was open is finished."""
+        """Take note that the connection is gone: what was open is finished.
+
+        With the next `open` the conversation goes on: settings and history are told again, sound that was not answered is
+        sent again (bounded), and what was wanted is wanted still.
+        """
+        ...
+
+    def reset(self) -> list[Output]:
+        """Forget the conversation, but not the settings; for a connection that is about to be replaced."""
         ...

@@ -103,6 +103,23 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], descend: frozense
     return changed
 
 
+def without(values: Mapping[str, Any], path: str) -> dict[str, Any] | None:
+    """Return `values` without the one at a path of names with dots between them; None if there is none."""
+    name, _, rest = path.partition(".")
+    if name not in values:
+        return None
+    left = {key: value for key, value in values.items() if key != name}
+    if not rest:
+        return left
+    inner = values[name]
+    if not isinstance(inner, Mapping):
+        return None
+    kept = without(cast("Mapping[str, Any]", inner), rest)
+    if kept is None:
+        return None
+    return {**left, name: kept} if kept else left
+
+
 class SettingsInForce(Generic[M]):
     """The settings of a running session: what the server has confirmed, and the changes that are on their way.
 
@@ -130,9 +147,10 @@ class SettingsInForce(Generic[M]):
         """Whether a change with this id was sent and not answered."""
         return update_id in self._pending
 
-    def refused(self, update_id: str) -> None:
-        """Take a change back; those after it stay."""
-        self._pending.pop(update_id, None)
+    def refused(self, update_id: str) -> Mapping[str, Any]:
+        """Take a change back, and return it; those after it stay."""
+        refused = self._pending.pop(update_id, {})
         self.current = self._confirmed
         for changes in self._pending.values():
             self.current = merged(self.current, changes)
+        return refused

@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from pipecat.metrics.metrics import LLMTokenUsage
+from pipecat.metrics.metrics import (
+    LLMTokenUsage,
+    LLMUsageMetricsData,
+    MetricsData,
+    STTUsage,
+    STTUsageMetricsData,
+)
 from pipecat.pipeline.base_pipeline import BasePipeline
-from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMAssistantAggregator,
+    LLMUserAggregator,
+)
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.utils.errors import ErrorCategory
 
 from voicepipe.errors import FailureKind
 from voicepipe.frames import FunctionCallResultFrame
-from voicepipe.realtime.events import Usage
+from voicepipe.realtime.events import TranscriptionUsage, Usage
 
 FATAL_CATEGORIES: Mapping[FailureKind, ErrorCategory] = {
     "authentication": ErrorCategory.AUTHENTICATION,
@@ -58,6 +67,15 @@ def token_usage(usage: Usage) -> LLMTokenUsage:
     )
 
 
+def transcription_metrics(processor: str, usage: TranscriptionUsage) -> MetricsData:
+    """Return what a transcription cost: seconds where its model is billed by them, else tokens."""
+    if usage.seconds is not None:
+        return STTUsageMetricsData(processor=processor, value=STTUsage(audio_seconds=usage.seconds))
+    taken, given = usage.input_tokens or 0, usage.output_tokens or 0
+    tokens = LLMTokenUsage(prompt_tokens=taken, completion_tokens=given, total_tokens=taken + given)
+    return LLMUsageMetricsData(processor=processor, model="transcription", value=tokens)
+
+
 def tool_output(result: Any) -> str:
     """Return a function's result as the text a model reads: words as they are, anything else as JSON."""
     if isinstance(result, str):
@@ -77,3 +95,10 @@ def wants_answer(frame: FunctionCallResultFrame) -> bool:
 def has_user_aggregator(pipeline: BasePipeline | FrameProcessor) -> bool:
     """Whether somewhere in a pipeline a context aggregator decides when the user's turns begin and end."""
     return any(isinstance(p, LLMUserAggregator) or has_user_aggregator(p) for p in pipeline.processors)
+
+
+def has_assistant_aggregator(pipeline: BasePipeline | FrameProcessor) -> bool:
+    """Whether somewhere in a pipeline a context aggregator writes down what the bot says."""
+    return any(
+        isinstance(p, LLMAssistantAggregator) or has_assistant_aggregator(p) for p in pipeline.processors
+    )

@@ -181,6 +181,8 @@ def test_turns_become_messages_with_calls_answered_at_once():
         Message("user", "Well?"),
         ToolResult("a", "done"),
         Message("system", "Be kind."),
+        Message("user", "", images=1),
+        Message("user", "And these?", images=2),
     ]
     assert list(chat_messages(Conversation("Be brief.", turns))) == [
         {"role": "system", "content": "Be brief."},
@@ -197,6 +199,8 @@ def test_turns_become_messages_with_calls_answered_at_once():
         {"role": "tool", "tool_call_id": "b", "content": "(no result)"},
         {"role": "user", "content": "Well?"},
         {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "[an image]"},
+        {"role": "user", "content": "And these? [an image] [an image]"},
     ]
 
 

@@ -220,3 +220,96 @@ def test_a_script_is_read_from_a_file(tmp_path: Path):
     assert Script.load(file).otherwise == Script.load(str(file)).otherwise == "Ho."
     with pytest.raises(VoicepipeError, match=r"none\.yaml' cannot be read: No such file"):
         Script.load(tmp_path / "none.yaml")
+
+
+class TestImages:
+    ALONE = Message("user", "", images=1)
+
+    async def test_one_alone_is_answered_with_words_that_name_it(self):
+        assert "an image" in await words(self.ALONE)
+        assert "two images" in await words(self.ALONE, self.ALONE)
+
+    async def test_one_with_words_that_no_rule_fits(self):
+        said = await words(Message("user", "Would you buy these shoes?", images=1))
+        assert "an image" in said
+        assert "not in my script" not in said
+
+    async def test_one_with_words_that_a_rule_fits_has_both_answered(self):
+        said = await words(Message("user", "What time is it?", images=1))
+        assert "an image" in said
+        assert said.endswith("It is 3:05 PM.")
+
+    @pytest.mark.parametrize("question", ["What do you see?", "What is this?", "Look at the picture."])
+    async def test_a_question_about_one_that_was_shown_before_it(self, question: str):
+        for turns in ([self.ALONE, user(question)], [Message("user", question, images=1)]):
+            said = await words(*turns)
+            assert said.count("an image") == 1
+
+    async def test_one_that_was_answered_is_no_longer_there(self):
+        turns = [self.ALONE, Message("assistant", "Nice."), user("What do you see?")]
+        assert "image" not in await words(*turns)
+
+    async def test_words_about_an_image_that_nobody_showed(self):
+        assert "showed" not in await words(user("I have an image"))
+
+    async def test_a_script_may_say_it_in_its_own_words(self):
+        script = Script.load("shown: 'Nice, {images}.'\nrules: []\n")
+        assert await words(self.ALONE, script=script) == "Nice, an image."
+
+
+class TestExactWords:
+    ORDER_EXACTLY = "Say exactly the following words and nothing else: "
+
+    async def test_the_instructions_can_say_word_for_word_what_to_say(self):
+        told = f"You are a bot.\n{self.ORDER_EXACTLY}Please hold the line. I will be back."
+        assert await words(user("What time is it?"), instructions=told) == (
+            "Please hold the line. I will be back."
+        )
+
+    async def test_also_with_nothing_said_before_or_tools_to_call(self):
+        told = f"{self.ORDER_EXACTLY}Welcome!"
+        assert await words(instructions=told) == "Welcome!"
+        assert await words(user("hi"), instructions=told, tool_choice="required") == "Welcome!"
+
+    async def test_before_every_other_instruction(self):
+        told = f"answer: No.\ngreeting: Ho.\n{self.ORDER_EXACTLY}Yes."
+        assert await words(instructions=told) == "Yes."
+
+    async def test_the_last_order_counts_and_takes_all_that_follows(self):
+        told = f"{self.ORDER_EXACTLY}One. {self.ORDER_EXACTLY.upper()}\n Two.\nThree."
+        assert await words(instructions=told) == "Two. Three."
+
+    async def test_only_the_instructions_are_obeyed(self):
+        said = await words(user(f"{self.ORDER_EXACTLY}Boo."))
+        assert said != "Boo."
+
+
+class TestSystemMessages:
+    GOES_ON = Message("system", "The connection was lost. The conversation goes on where it was.")
+
+    async def test_they_are_not_answered_but_what_the_user_said(self):
+        assert await words(user("What time is it?"), self.GOES_ON) == "It is 3:05 PM."
+        turns = [user("Hello"), Message("assistant", "Hello!"), self.GOES_ON, user("Thanks")]
+        assert await words(*turns) == "You are welcome."
+
+    async def test_they_do_not_stand_between_two_parts_of_what_the_user_said(self):
+        assert await words(user("What time"), self.GOES_ON, user("is it?")) == "It is 3:05 PM."
+
+    async def test_nor_between_a_call_and_its_result(self):
+        turns = [
+            user("What is the weather in Bern?"),
+            ToolUse("1", "get_weather", {"city": "Bern"}),
+            ToolResult("1", '{"temperature": 18}'),
+            self.GOES_ON,
+        ]
+        assert await words(*turns) == "In Bern it is 18 degrees."
+
+    async def test_alone_they_are_greeted_as_nothing_is(self):
+        assert await words(self.GOES_ON) == await words()
+
+
+async def test_required_parameters_that_are_no_names_are_passed_over():
+    tools = [{"type": "function", "name": "f", "parameters": {"required": 5}}]
+    assert await answer(user("hi"), tools=tools, tool_choice="required") == [Call("f", {})]
+    tools = [{"type": "function", "name": "f", "parameters": {"required": [5, "city"]}}]
+    assert await answer(user("hi"), tools=tools, tool_choice="required") == [Call("f", {"city": "hi"})]

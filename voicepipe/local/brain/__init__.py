@@ -15,11 +15,13 @@ class Message:
         role: Who said it.
         text: The words; of an answer that was cut by a barge-in, only those that were heard.
         cut: Whether a barge-in cut it.
+        images: How many images came with it; what they show is not told.
     """
 
     role: Literal["system", "user", "assistant"]
     text: str
     cut: bool = False
+    images: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,14 @@ class Conversation:
         turns: What was said and done so far, oldest first.
         tools: Function tools in the flat shape of the Realtime wire (`name`, `description`, `parameters`).
         tool_choice: "auto", "none", "required" or `{"type": "function", "name": ...}`.
+        extra_body: What a client wants a model behind the brain to find in its request, besides all this.
     """
 
     instructions: str = ""
     turns: Sequence[Turn] = ()
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] = "auto"
+    extra_body: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ _NO_INSTRUCTIONS: Final = (
 )
 # Endpoints refuse a call that nothing answers.
 _NO_RESULT: Final = "(no result)"
+_IMAGE: Final = "[an image]"
 
 
 class LLMBrain:
@@ -86,6 +87,7 @@ class LLMBrain:
             tools=[_tool(tool) for tool in conversation.tools] or openai.omit,
             tool_choice=_tool_choice(conversation) if conversation.tools else openai.omit,
             stream=True,
+            extra_body=dict(conversation.extra_body) or None,
         )
         async with stream:
             async for chunk in stream:
@@ -132,13 +134,14 @@ def chat_messages(conversation: Conversation) -> Iterator[ChatCompletionMessageP
     """Yield `conversation` as the messages of a chat completion request.
 
     Calls that were made together are one message, and their results follow at once, whatever was said meanwhile, as
-    the endpoints demand. An answer that was cut ends with an ellipsis.
+    the endpoints demand. An answer that was cut ends with an ellipsis. Of an image the
+    model is only told that there is one.
     """
     yield {"role": "system", "content": conversation.instructions or _NO_INSTRUCTIONS}
     results = {turn.call_id: turn.output for turn in conversation.turns if isinstance(turn, ToolResult)}
     for group in _grouped(conversation.turns):
         if isinstance(group, Message):
-            if group.text or group.cut:
+            if group.text or group.cut or group.images:
                 yield _message(group)
             continue
         yield {"role": "assistant", "tool_calls": [_tool_call(use) for use in group]}
@@ -168,6 +171,7 @@ def _grouped(turns: Sequence[Turn]) -> Iterator[Message | list[ToolUse]]:
 
 def _message(message: Message) -> ChatCompletionMessageParam:
     text = f"{message.text}…" if message.cut else message.text
+    text = " ".join([*filter(None, [text]), *[_IMAGE] * message.images])
     match message.role:
         case "system":
             return {"role": "system", "content": text}

@@ -14,8 +14,8 @@ A script is a YAML file (`default.yaml` is one to copy):
 `hear` holds regular expressions, searched for in what was heard, which is lower-case and without punctuation by then.
 `{city}` in one stands for one or more words (at the end: for all that follow), `{n:number}` for spoken or written
 numbers. Both, and named groups, can be used in `say`, `arguments` and `then`, where `{heard}`, `{last_answer}` and
-`{last_words}` (the answer before, as far as it was heard, and the end of it) and `{time}` are there too; `then` has
-`{result}` and `{arguments}`.
+`{last_words}` (the answer before, as far as it was heard, and the end of it), `{images}` (how many were shown since then:
+"an image", "two images") and `{time}` are there too; `then` has `{result}` and `{arguments}`.
 `{spell:name}`, `{count:name}`, `{digits:name}` and `{title:name}` change what they are given.
 """
 
@@ -40,7 +40,7 @@ from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.local.brain import templates
 from voicepipe.local.brain.numbers import NUMBER_PATTERN
 
-_ALWAYS: Final = ("heard", "last_answer", "last_words", "time")
+_ALWAYS: Final = ("heard", "last_answer", "last_words", "images", "time")
 _SLOT: Final = re.compile(r"\{([a-z_]\w*)(:number)?\}")
 
 
@@ -60,10 +60,12 @@ class When(_Part):
     Parameters:
         cut: There was an answer before, and it was (true) or was not (false) cut by a barge-in.
         tool: A tool of this name is offered.
+        image: The user has (true) or has not (false) shown an image since the answer before.
     """
 
     cut: bool | None = None
     tool: str | None = None
+    image: bool | None = None
 
 
 class CallTemplate(_Part):
@@ -121,6 +123,7 @@ class Script(_Part):
         otherwise: The answer where no rule fits.
         greeting: What to say before anybody has said anything.
         unheard: The answer to speech without words.
+        shown: What to say first where what was said last came with an image, unless a rule about images fits.
         no_tool: The answer where a rule calls a tool that is not offered; has `{tool}`.
         result: What to say about a tool's result where no `then` fits; has `{result}`.
         failure: What to say about a result that is an error; has `{result}`.
@@ -130,13 +133,14 @@ class Script(_Part):
     otherwise: str = "I heard you say: {heard}."
     greeting: str = "Hello! How can I help you?"
     unheard: str = "Sorry, I did not catch that."
+    shown: str = "I see {images}."
     no_tool: str = "I have no tool for that."
     result: str = "The result is: {result}."
     failure: str = "That did not work: {result}."
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for template in (self.otherwise, self.greeting, self.unheard):
+        for template in (self.otherwise, self.greeting, self.unheard, self.shown):
             templates.check(template, _ALWAYS)
         templates.check(self.no_tool, [*_ALWAYS, "tool"])
         for template in (self.result, self.failure):

@@ -6,7 +6,11 @@ what a bot does. How a script is written is told in `rules`.
 Instructions (and system messages) can direct it as well, which makes a change of settings visible:
 
 - a line `answer: <text>` makes <text> the answer to everything;
-- a line `greeting: <text>` makes <text> the first thing said.
+- a line `greeting: <text>` makes <text> the first thing said;
+- `Say exactly the following words and nothing else: <text>` in the instructions makes all that follows there the answer,
+  before everything else.
+
+System messages are not answered: what counts is what the user said last.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import Any, Final, cast
 from pydantic import JsonValue
 
 from voicepipe.local.brain import Call, Conversation, Message, Say, ToolResult, ToolUse, Turn
+from voicepipe.local.brain.numbers import in_words
 from voicepipe.local.brain.rules import Rule, Script, normalised
 from voicepipe.local.brain.sentences import sentences
 from voicepipe.local.brain.templates import MissingValueError, fill
@@ -28,6 +33,7 @@ from voicepipe.local.brain.templates import MissingValueError, fill
 __all__ = ["Script", "ScriptBrain"]
 
 _LAST_WORDS: Final = 5
+_EXACTLY: Final = re.compile(r"say exactly the following words and nothing else:", re.IGNORECASE)
 
 
 class ScriptBrain:
@@ -55,7 +61,7 @@ class ScriptBrain:
         """Do nothing: it holds nothing."""
 
     def _answer(self, heard: _Heard) -> Iterator[str | Call]:
-        if answer := heard.directive("answer"):
+        if answer := heard.exact_words or heard.directive("answer"):
             yield answer
         elif heard.results:
             yield from (self._about(result, heard) for result in heard.results)
@@ -63,17 +69,21 @@ class ScriptBrain:
             yield self._required_call(heard)
         elif heard.text is None:
             yield heard.directive("greeting") or fill(self._script.greeting, heard.values)
-        elif not heard.text:
+        elif not heard.text and not heard.has_image:
             yield fill(self._script.unheard, heard.values)
         else:
             yield from self._by_rule(heard)
 
     def _by_rule(self, heard: _Heard) -> Iterator[str | Call]:
         found = self._matching(heard)
-        if found is None:
+        if heard.has_image and not (found and found[0].when.image):
+            yield fill(self._script.shown, heard.values)
+        elif found is None:
             yield fill(self._script.otherwise, heard.values)
-            return
-        rule, values = found
+        if found is not None:
+            yield from self._follow(*found, heard)
+
+    def _follow(self, rule: Rule, values: dict[str, object], heard: _Heard) -> Iterator[str | Call]:
         calls = _calls(rule, values)
         missing = [call.name for call in calls if not heard.may_call(call.name)]
         if missing:
@@ -134,6 +144,8 @@ class _Heard:
         unanswered: All that the user said since the last answer.
         results: The tool results that no answer has followed yet.
         last: The last answer, if any.
+        has_image: Whether what the user said last came with an image.
+        shows_images: How many images the user has shown since the last answer.
         values: What every template can use.
     """
 
@@ -142,6 +154,8 @@ class _Heard:
     unanswered: str
     results: Sequence[_Done]
     last: Message | None
+    has_image: bool
+    shows_images: int
     values: Mapping[str, object]
 
     @classmethod
@@ -149,19 +163,23 @@ class _Heard:
         turns = [
             turn for turn in conversation.turns if not (isinstance(turn, Message) and turn.role == "system")
         ]
-        users = [turn.text.strip() for turn in turns if isinstance(turn, Message) and turn.role == "user"]
+        users = [turn for turn in turns if isinstance(turn, Message) and turn.role == "user"]
+        text = users[-1].text.strip() if users else None
         answers = [turn for turn in turns if isinstance(turn, Message) and turn.role == "assistant"]
         recent = _after_the_answer(turns)
-        unanswered = " ".join(turn.text.strip() for turn in recent if isinstance(turn, Message))
+        unanswered = " ".join(turn.text.strip() for turn in recent if turn.text.strip())
+        images = sum(turn.images for turn in recent)
         last = answers[-1] if answers else None
         said = last.text.strip().rstrip(".,!?") if last else ""
         values = {
-            "heard": unanswered.rstrip(".!? ") or (users[-1].rstrip(".!? ") if users else ""),
+            "heard": unanswered.rstrip(".!? ") or (text or "").rstrip(".!? "),
             "last_answer": said or "nothing",
             "last_words": " ".join(said.split()[-_LAST_WORDS:]) or "not a word",
+            "images": "an image" if images == 1 else f"{in_words(images)} images",
             "time": f"{now.hour % 12 or 12}:{now.minute:02} {'AM' if now.hour < 12 else 'PM'}",
         }
-        return cls(conversation, users[-1] if users else None, unanswered, _results(turns), last, values)
+        has_image = bool(users and users[-1].images)
+        return cls(conversation, text, unanswered, _results(turns), last, has_image, images, values)
 
     @property
     def callable_tools(self) -> list[str]:
@@ -186,12 +204,22 @@ class _Heard:
         """Return a call of the first tool, with what was heard for every text it requires."""
         name = self.callable_tools[0]
         tool = next(tool for tool in self.conversation.tools if tool.get("name") == name)
-        parameters = cast(Mapping[str, Any], tool.get("parameters") or {})
-        return Call(name, dict.fromkeys(parameters.get("required", ()), self.values["heard"]))
+        parameters: Any = tool.get("parameters")
+        required: Any = cast("Mapping[str, Any]", parameters).get("required") if parameters else None
+        names = cast("list[object]", required) if isinstance(required, list) else []
+        return Call(name, {one: self.values["heard"] for one in names if isinstance(one, str)})
 
     def fits(self, rule: Rule) -> bool:
         fits_the_cut = rule.when.cut is None or (self.last is not None and rule.when.cut == self.last.cut)
-        return fits_the_cut and (rule.when.tool is None or self.may_call(rule.when.tool))
+        fits_the_image = rule.when.image is None or rule.when.image == bool(self.shows_images)
+        return fits_the_cut and fits_the_image and (rule.when.tool is None or self.may_call(rule.when.tool))
+
+    @property
+    def exact_words(self) -> str:
+        """What the instructions want said, word for word, or ""."""
+        instructions = self.conversation.instructions
+        ends = [found.end() for found in _EXACTLY.finditer(instructions)]
+        return instructions[ends[-1] :].strip() if ends else ""
 
     def directive(self, name: str) -> str:
         """Return what the newest line `<name>: ...` in instructions and system messages says, or ""."""
@@ -201,12 +229,14 @@ class _Heard:
         return found[-1].strip() if found else ""
 
 
-def _after_the_answer(turns: Sequence[Turn]) -> list[Turn]:
+def _after_the_answer(turns: Sequence[Turn]) -> list[Message]:
     """Return the user's messages at the end of `turns`."""
-    start = len(turns)
-    while start and isinstance(turn := turns[start - 1], Message) and turn.role == "user":
-        start -= 1
-    return list(turns[start:])
+    found: list[Message] = []
+    for turn in reversed(turns):
+        if not isinstance(turn, Message) or turn.role != "user":
+            break
+        found.append(turn)
+    return found[::-1]
 
 
 def _results(turns: Sequence[Turn]) -> list[_Done]:

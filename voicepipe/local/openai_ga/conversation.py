@@ -174,7 +174,7 @@ def turns_of(items: Sequence[Item]) -> list[Turn]:
         wire = item.wire
         if wire["type"] == "message":
             role = cast("Literal['system', 'user', 'assistant']", wire["role"])
-            turns.append(Message(role, item.text.strip(), item.cut))
+            turns.append(Message(role, item.text.strip(), item.cut, item.images))
         elif wire["type"] == "function_call":
             turns.append(ToolUse(wire["call_id"], wire["name"], _mapping(wire["arguments"])))
         elif wire["type"] == "function_call_output":

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from voicepipe.local.openai_ga.conversation import Item
 from voicepipe.local.openai_ga.events import Ids
 from voicepipe.local.openai_ga.formats import from_base64
-
-_IMAGE: Final = "[an image]"
 
 
 def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
@@ -24,7 +22,7 @@ def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
         Refusal: Its sound is not base64.
     """
     wire: dict[str, Any] = {
-        "id": given.get("id") or ids.new("item"),
+        "id": _id(given, ids),
         "object": "realtime.item",
         "type": given["type"],
         "status": given.get("status", "completed"),
@@ -37,6 +35,13 @@ def created_item(given: Mapping[str, Any], ids: Ids, kind: str) -> Item:
     return Item({**wire, "call_id": given["call_id"], "output": given["output"]})
 
 
+def _id(given: Mapping[str, Any], ids: Ids) -> str:
+    if "id" not in given:
+        return ids.new("item")
+    ids.avoid(given["id"])
+    return given["id"]
+
+
 def _message(wire: dict[str, Any], given: Mapping[str, Any], kind: str) -> Item:
     shown: list[dict[str, Any]] = []
     words: list[str] = []
@@ -46,7 +51,7 @@ def _message(wire: dict[str, Any], given: Mapping[str, Any], kind: str) -> Item:
             sound += from_base64(part.get("audio", ""), f"item.content[{index}].audio")
             shown.append({"type": "input_audio", "transcript": part.get("transcript")})
         else:
-            words.append(_IMAGE if part["type"] == "input_image" else part["text"])
+            words.append(part.get("text", ""))
             shown.append(dict(part))
     text = " ".join(word for word in words if word)
     return Item({**wire, "role": given["role"], "content": shown}, text, sound=sound, kind=kind)

@@ -158,10 +158,15 @@ class SessionDriver:
         try:
             while True:
                 event = await self._outbox.get()
-                await self._send_with_faults(event)
-                self._outbox.sent()
+                try:
+                    await self._send_with_faults(event)
+                finally:
+                    self._outbox.sent()
         except ConnectionClosed:
             return
+        finally:
+            # A client that is gone must be found out by those who wait until it has read.
+            self._outbox.close()
 
     async def _send_with_faults(self, event: Event) -> None:
         due = self._stage.faults.due(event["type"])

@@ -34,10 +34,16 @@ class Ids:
     def __init__(self, session: int = 1) -> None:
         self._session = session
         self._numbers = count(1)
+        self._avoided: set[str] = set()
 
     def new(self, kind: str) -> str:
         """Return a new id of a kind: `event`, `item`, `resp`, `call`, `sess`, `conv`."""
-        return f"{kind}_{self._session:07d}{next(self._numbers):014d}"
+        new = f"{kind}_{self._session:07d}{next(self._numbers):014d}"
+        return self.new(kind) if new in self._avoided else new
+
+    def avoid(self, id_: str) -> None:
+        """Never give this id: a client has chosen it."""
+        self._avoided.add(id_)
 
 
 class Events:

@@ -46,6 +46,20 @@ class Decoder:
         """Return what `sound` and what came before it give."""
         return self._resampler.process(self._decode(sound) if self._decode else sound)
 
+    def end_utterance(self) -> bytes:
+        """Return what the resampler still holds; half a sample stays, since the stream goes on."""
+        return self._resampler.flush() if self._decode else b""
+
+    def reset(self) -> None:
+        """Forget what came before."""
+        self._resampler.reset()
+
+
+def decoded(sound: bytes, kind: str) -> bytes:
+    """Return one utterance in the format `kind` as s16le mono at 24 kHz."""
+    decoder = Decoder(kind)
+    return decoder.process(sound) + decoder.end_utterance()
+
 
 def from_base64(text: str, param: str) -> bytes:
     """Return the sound in a field of a client event.

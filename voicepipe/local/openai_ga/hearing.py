@@ -132,12 +132,13 @@ class InputBuffer:
 
     def take(self) -> Pcm:
         """Empty the buffer; returns its sound. A turn that was under way is over."""
-        self._speaks = False
-        return self._take_until(self._received)
+        taken = self._take_until(self._received)
+        self._begin_listening()
+        return taken
 
     def end_turn(self) -> SpeechEnded | None:
-        """End a turn that pauses; None if there is none, or speech has gone on."""
-        if not self._speaks or not self._silence_ms:
+        """End a turn at the pause that was told last; None if there is no turn, or speech has gone on since."""
+        if not self._speaks or self._silence_ms < _SEMANTIC_PAUSE_MS:
             return None
         return self._end()
 

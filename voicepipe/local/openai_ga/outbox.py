@@ -17,9 +17,12 @@ class Outbox:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._has_room = asyncio.Event()
         self._has_room.set()
+        self._is_closed = False
 
     def put(self, event: Event) -> None:
-        """Add an event; ask for room before, where that is possible."""
+        """Add an event; ask for room before, where that is possible. Once it is closed, nothing is kept."""
+        if self._is_closed:
+            return
         self._events.put_nowait(event)
         if self._events.qsize() >= _FULL:
             self._has_room.clear()
@@ -35,10 +38,18 @@ class Outbox:
         """Say that the event taken last has gone out."""
         self._events.task_done()
 
+    def close(self) -> None:
+        """Say that nothing goes out any more: what is left is dropped, and nobody has to wait."""
+        self._is_closed = True
+        self._has_room.set()
+        while not self._events.empty():
+            self._events.get_nowait()
+            self._events.task_done()
+
     async def room(self) -> None:
         """Wait while it is full: a client that does not read gets no more, and is not listened to."""
         await self._has_room.wait()
 
     async def empty(self) -> None:
-        """Wait until everything has gone out."""
+        """Wait until everything has gone out, or never will."""
         await self._events.join()

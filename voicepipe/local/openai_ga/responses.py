@@ -151,9 +151,8 @@ class Responses:
         for _ in range(self._late_deltas):
             if response.has_more:
                 late += self.advance(response, self._running[response.id].delta_ms)
-        if response.is_over:
-            return late
-        return [StopAnswer(response.id), *late, *self._ended(response, "cancelled", reason=reason)]
+        end = [] if response.is_over else self._ended(response, "cancelled", reason=reason)
+        return [StopAnswer(response.id), *late, *end]
 
     def _ended(self, response: Response, status: Status, **details: Any) -> list[Out]:
         run = self._running.pop(response.id)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-import orjson
 
 from voicepipe.local.brain import Call
 from voicepipe.local.openai_ga.conversation import Item, Items
 from voicepipe.local.openai_ga.created import created_item
 from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal
 from voicepipe.local.openai_ga.finished import sounds_finished
-from voicepipe.local.openai_ga.formats import Decoder, encoded, from_base64
+from voicepipe.local.openai_ga.formats import Decoder, decoded, encoded, from_base64
 from voicepipe.local.openai_ga.hearing import Found, InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
+from voicepipe.local.openai_ga.messages import read_event
 from voicepipe.local.openai_ga.response import Response
 from voicepipe.local.openai_ga.responses import Responses
 from voicepipe.local.openai_ga.settings import SessionSettings
@@ -101,7 +101,7 @@ class GAServerSession:
         """
         event_id: str | None = None
         try:
-            event = _read(message)
+            event = read_event(message)
             given_id = event.get("event_id")
             event_id = given_id if isinstance(given_id, str) else None
             parsed = client_event(event)
@@ -174,6 +174,8 @@ class GAServerSession:
         return bool((self._settings.turn_detection or {}).get(name))
 
     def _commit(self, _event: AudioCommit) -> list[Out]:
+        if self._settings.turn_detection is None:
+            self._input.append(self._decoder.end_utterance(), None)
         if self._input.is_too_short:
             message = (
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
@@ -203,6 +205,7 @@ class GAServerSession:
 
     def _clear(self, _event: AudioClear) -> list[Out]:
         self._input.clear()
+        self._decoder.reset()
         return [self._events.make("input_audio_buffer.cleared")]
 
     # Items.
@@ -212,7 +215,7 @@ class GAServerSession:
         outputs = self._add(item, event.previous_item_id)
         if item.sound:
             self._unheard[item.id] = _Unheard(answers=False, is_transcribed=False)
-            pcm = np.frombuffer(Decoder(item.kind).process(item.sound), np.int16)
+            pcm = np.frombuffer(decoded(item.sound, item.kind), np.int16)
             outputs.append(Hear(item.id, pcm))
         return outputs
 
@@ -340,11 +343,18 @@ class GAServerSession:
         for output in outputs:
             if not isinstance(output, dict):
                 continue
-            if output["type"] in ("input_audio_buffer.speech_started", "response.created"):
+            if output["type"] == "input_audio_buffer.speech_started":
                 self.wakes_at_ms = None
-            elif output["type"] == "response.done" and self._idle_timeout_ms is not None:
-                played_ms = self._spoken_ms(output["response"])
-                self.wakes_at_ms = now_ms + played_ms + self._idle_timeout_ms
+            elif output["type"] in ("response.created", "response.done"):
+                response: Event = output["response"]
+                # The user does not hear what is out of band.
+                if response["conversation_id"] is not None:
+                    self.wakes_at_ms = self._idle_at_ms(response, now_ms)
+
+    def _idle_at_ms(self, response: Mapping[str, Any], now_ms: float) -> float | None:
+        if response["status"] == "in_progress" or self._input.speaks or self._idle_timeout_ms is None:
+            return None
+        return now_ms + self._spoken_ms(response) + self._idle_timeout_ms
 
     def _spoken_ms(self, response: Mapping[str, Any]) -> float:
         items = (self._items.find(item["id"]) for item in response["output"])
@@ -362,15 +372,3 @@ class GAServerSession:
         ResponseCreate: _create_response,
         ResponseCancel: _cancel_response,
     }
-
-
-def _read(message: str | bytes) -> Event:
-    if isinstance(message, bytes):
-        raise Refusal("invalid_event", "Binary messages are not supported; send JSON text.")
-    try:
-        event: Any = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise Refusal("invalid_json", f"The message is not valid JSON: {error}.") from None
-    if not isinstance(event, dict) or not isinstance(cast("Event", event).get("type"), str):
-        raise Refusal("invalid_event", "The message has no 'type'.", "type")
-    return cast("Event", event)

@@ -91,8 +91,13 @@ class SessionSettings:
         self._values = new
 
     def laid_under(self, wish: ResponseWish) -> dict[str, Any]:
-        """Return the settings of one response: the session's, with the response's own in their place."""
+        """Return the settings of one response: the session's, with the response's own in their place.
+
+        Raises:
+            Refusal: The model does not have what it asks for.
+        """
         given = wish.given()
+        self._refuse_reasoning(given, "response.reasoning")
         audio: dict[str, Any] = given.pop("audio", {})
         given = {name: value for name, value in given.items() if value is not None and name in _OVERRIDABLE}
         effective = {**self.as_wire(), **given}
@@ -103,9 +108,12 @@ class SessionSettings:
         model = str(self._fixed["model"])
         if changes.get("model", model) != model:
             raise Refusal("invalid_value", "The model of a session cannot be changed.", "session.model")
-        if changes.get("reasoning") is not None and _WITHOUT_REASONING.match(model):
-            message = f"Reasoning is not supported by the model '{model}'."
-            raise Refusal("invalid_value", message, "session.reasoning")
+        self._refuse_reasoning(changes, "session.reasoning")
+
+    def _refuse_reasoning(self, given: Mapping[str, Any], param: str) -> None:
+        model = str(self._fixed["model"])
+        if given.get("reasoning") is not None and _WITHOUT_REASONING.match(model):
+            raise Refusal("invalid_value", f"Reasoning is not supported by the model '{model}'.", param)
 
 
 def voice_refusal(param: str) -> Refusal:

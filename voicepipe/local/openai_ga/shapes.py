@@ -143,7 +143,9 @@ class _McpChoice(_Shape):
     name: str | None = None
 
 
-_ToolChoice: TypeAlias = Literal["auto", "none", "required"] | _FunctionChoice | _McpChoice
+_ToolChoice: TypeAlias = (
+    Literal["auto", "none", "required"] | Annotated[_FunctionChoice | _McpChoice, Field(discriminator="type")]
+)
 _MaxTokens: TypeAlias = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
 _Modalities: TypeAlias = Annotated[list[Literal["audio", "text"]], Field(min_length=1, max_length=1)]
 

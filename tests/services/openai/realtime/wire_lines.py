@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import count
 from typing import Any
 
 from voicepipe.realtime.events import Happening, Output, Send
 from voicepipe.services.openai.realtime import OpenAIRealtimeSession, SessionProperties
 
+_numbers = count(1)
+
 
 def line(type_: str, **fields: Any) -> bytes:
-    return json.dumps({"type": type_, "event_id": "event_1", **fields}).encode()
+    return json.dumps({"type": type_, "event_id": f"event_{next(_numbers)}", **fields}).encode()
 
 
 def created() -> bytes:

@@ -21,13 +21,14 @@ _FATAL: Mapping[str, FailureKind] = {
     "invalid_model": "model",
     "model_not_found": "model",
     "beta_api_shape_disabled": "protocol",
-    "session_expired": "expired",
 }
 _NOT_FATAL: Mapping[str, FailureKind] = {
     "rate_limit_exceeded": "rate_limit",
     "inference_rate_limit_exceeded": "rate_limit",
     "rate_limit_error": "rate_limit",
     "cannot_update_voice": "settings",
+    # The connection closes, and the conversation goes on over another one.
+    "session_expired": "expired",
     "server_error": "server",
 }
 

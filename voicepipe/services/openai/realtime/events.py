@@ -6,13 +6,37 @@ sent. `turn_detection=False` is different from that: it goes out as JSON null an
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from voicepipe.services.openai.realtime.tools import checked_tool, tool_without_secrets, tools_as_list
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+_Text: TypeAlias = Annotated[str, Field(min_length=1)]
+
+
+def _word_or_fields(value: Any) -> str:
+    return "word" if isinstance(value, str) else "fields"
+
+
+_WordOrFields = Discriminator(_word_or_fields)
+"""So that an error speaks of what was meant, not of the other branch of a union."""
 
 
 class PCMAudioFormat(_Settings):
@@ -42,15 +66,23 @@ AudioFormat: TypeAlias = Annotated[
 class InputAudioTranscription(_Settings):
     """Transcription of what the user says, by a model of its own beside the conversation.
 
+    Which model takes which of the others: `voicepipe.services.openai.realtime.models`.
+
     Attributes:
-        model: E.g. `gpt-4o-transcribe`, `whisper-1`, `gpt-realtime-whisper`.
+        model: E.g. `gpt-4o-transcribe`, `whisper-1`, `gpt-realtime-whisper`; with Azure a deployment.
         language: ISO 639-1, e.g. "en".
-        prompt: Guidance; for `whisper-1` a list of keywords. `gpt-realtime-whisper` refuses it.
+        prompt: Guidance; for `whisper-1` a list of keywords.
+        languages: Those that may be spoken, each as in `language`.
+        keywords: Words and phrases to expect.
+        delay: How long the model waits before it writes: a longer wait is more exact.
     """
 
-    model: str = "gpt-4o-transcribe"
-    language: str | None = None
+    model: str = Field(default="gpt-4o-transcribe", min_length=1)
+    language: _Text | None = None
     prompt: str | None = None
+    languages: list[_Text] | None = None
+    keywords: list[_Text] | None = None
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
 
 
 class InputAudioNoiseReduction(_Settings):
@@ -61,7 +93,7 @@ class InputAudioNoiseReduction(_Settings):
     """
 
     type: Literal["near_field", "far_field"]
-    strength: float | None = Field(default=None, ge=0)
+    strength: float | None = Field(default=None, ge=0, allow_inf_nan=False)
 
 
 class TurnDetection(_Settings):
@@ -100,15 +132,28 @@ class SemanticTurnDetection(_Settings):
     interrupt_response: bool | None = None
 
 
+def _on_by_default(detection: Any) -> Any:
+    return TurnDetection() if detection is True else detection
+
+
 class AudioInput(_Settings):
-    """What is done with the user's sound."""
+    """What is done with the user's sound.
+
+    Attributes:
+        format: None is PCM at 24 kHz, the server's default.
+        transcription: None is no transcription.
+        noise_reduction: None is none.
+        turn_detection: None leaves it to the server, False turns it off so that the application ends turns; True is
+            `TurnDetection()`.
+    """
 
     format: AudioFormat | None = None
     transcription: InputAudioTranscription | None = None
     noise_reduction: InputAudioNoiseReduction | None = None
-    turn_detection: (
-        Annotated[TurnDetection | SemanticTurnDetection, Field(discriminator="type")] | Literal[False] | None
-    ) = None
+    turn_detection: Annotated[
+        Annotated[TurnDetection | SemanticTurnDetection, Field(discriminator="type")] | Literal[False] | None,
+        BeforeValidator(_on_by_default),
+    ] = None
 
 
 class CustomVoice(_Settings):
@@ -126,7 +171,9 @@ class AudioOutput(_Settings):
     """
 
     format: AudioFormat | None = None
-    voice: str | CustomVoice | None = None
+    voice: (
+        Annotated[Annotated[_Text, Tag("word")] | Annotated[CustomVoice, Tag("fields")], _WordOrFields] | None
+    ) = None
     speed: float | None = Field(default=None, ge=0.25, le=1.5)
 
 
@@ -144,11 +191,26 @@ class Reasoning(_Settings):
 
 
 class NamedTool(_Settings):
-    """One function, or one server's tools, that the model must use."""
+    """One function, or one server's tools, that the model must use.
+
+    Attributes:
+        name: Of the function; for MCP, one tool of the server's.
+        server_label: Of the MCP server.
+    """
 
     type: Literal["function", "mcp"]
-    name: str | None = None
-    server_label: str | None = None
+    name: _Text | None = None
+    server_label: _Text | None = None
+
+    @model_validator(mode="after")
+    def _check_named(self) -> Self:
+        if self.type == "function" and (self.name is None or self.server_label is not None):
+            raise PydanticCustomError(
+                "tool_choice", "a choice of a function has its name and no server_label"
+            )
+        if self.type == "mcp" and self.server_label is None:
+            raise PydanticCustomError("tool_choice", "server_label: a choice of an MCP server needs it")
+        return self
 
 
 class TokenLimits(_Settings):
@@ -165,27 +227,87 @@ class RetentionRatio(_Settings):
     token_limits: TokenLimits | None = None
 
 
+class Tracing(_Settings):
+    """Where a session appears on the vendor's page of traces.
+
+    Attributes:
+        workflow_name: The trace's name.
+        group_id: Puts traces together.
+        metadata: Whatever is to be found with it.
+    """
+
+    workflow_name: str | None = None
+    group_id: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class StoredPrompt(_Settings):
+    """Instructions that are stored with the vendor, and what to put into their gaps."""
+
+    id: _Text
+    version: str | None = None
+    variables: dict[str, Any] | None = None
+
+
 class SessionProperties(_Settings):
     """All that can be said about a session.
+
+    Which model takes what: `voicepipe.services.openai.realtime.models`.
 
     Attributes:
         output_modalities: `["audio"]` or `["text"]`; the API refuses both at once. `["audio", "text"]`, which older
             bots pass, is taken as audio, whose transcript comes along anyway.
-        tools: Function tools in the wire's flat shape, or MCP servers.
+        instructions: What the model is to do, and how.
+        audio: Sound, both ways.
+        tools: A `ToolsSchema`, or a list of `FunctionSchema`s, direct functions and dicts (functions, MCP servers);
+            kept as dicts in the wire's flat shape. The handlers of direct functions and schemas are registered by
+            the service.
+        tool_choice: Whether the model may, must not or must use a tool, or the one it must use.
+        parallel_tool_calls: Whether the model may call several functions in one response.
         max_output_tokens: 1 to 4096, or "inf".
-        tracing: "auto", or a mapping with `workflow_name`, `group_id`, `metadata`.
+        reasoning: How long the model thinks.
         truncation: What happens when the context overflows.
+        tracing: "auto", or the names under which it is filed.
+        prompt: Instructions stored with the vendor.
+        include: What comes along with transcripts.
     """
+
+    # An MCP tool holds the key of its server, which neither an error nor a log line may show.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     output_modalities: list[Literal["text", "audio"]] | None = Field(default=None, min_length=1)
     instructions: str | None = None
     audio: AudioConfiguration | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tools: Annotated[
+        list[Annotated[dict[str, Any], PlainValidator(checked_tool)]] | None, BeforeValidator(tools_as_list)
+    ] = None
+    tool_choice: (
+        Annotated[
+            Annotated[Literal["auto", "none", "required"], Tag("word")] | Annotated[NamedTool, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
     parallel_tool_calls: bool | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] | None = None
     reasoning: Reasoning | None = None
-    truncation: Literal["auto", "disabled"] | RetentionRatio | None = None
-    tracing: Literal["auto"] | dict[str, Any] | None = None
-    prompt: dict[str, Any] | None = None
-    include: list[str] | None = None
+    truncation: (
+        Annotated[
+            Annotated[Literal["auto", "disabled"], Tag("word")] | Annotated[RetentionRatio, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
+    tracing: (
+        Annotated[
+            Annotated[Literal["auto"], Tag("word")] | Annotated[Tracing, Tag("fields")],
+            _WordOrFields,
+        ]
+        | None
+    ) = None
+    prompt: StoredPrompt | None = None
+    include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, [tool_without_secrets(tool) for tool in value] if name == "tools" and value else value

@@ -7,15 +7,10 @@ a response must be seen to end, whatever its last event looks like.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
-from voicepipe.realtime.events import (
-    Output,
-    ResponseFinished,
-    ResponseStatus,
-    TranscriptionUsage,
-    Usage,
-)
+from voicepipe.realtime.events import Failure, ResponseStatus, TranscriptionUsage, Usage
 from voicepipe.services.openai.realtime.errors import failure_of
 
 _STATUSES: Mapping[str, ResponseStatus] = {
@@ -26,23 +21,30 @@ _STATUSES: Mapping[str, ResponseStatus] = {
 }
 
 
-def finished_response(response: Mapping[str, Any], calls: tuple[str, ...]) -> list[Output]:
-    """Return the end of a response and, if it failed with an error, the failure."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a response ended."""
+
+    status: ResponseStatus
+    reason: str
+    usage: Usage | None
+    failure: Failure | None
+
+
+def end_of(response: Mapping[str, Any]) -> End:
+    """Return how a response ended, and the failure if it was one."""
     status = _STATUSES.get(str(response.get("status")), "failed")
     raw = response.get("status_details")
-    details = _mapping(raw)
+    details = mapping(raw)
     reason = raw if isinstance(raw, str) else str(details.get("reason") or "")
-    outputs: list[Output] = [
-        ResponseFinished(str(response["id"]), status, reason, _usage(response.get("usage")), calls)
-    ]
-    if status == "failed":
-        outputs.append(failure_of(_mapping(details.get("error")) or {"message": reason}))
-    return outputs
+    error = mapping(details.get("error")) or {"message": reason}
+    failure = failure_of(error) if status == "failed" else None
+    return End(status, reason, _usage(response.get("usage")), failure)
 
 
 def transcription_usage(item_id: str, usage: Any) -> TranscriptionUsage | None:
     """Return what a transcription cost: seconds or tokens, as its model is billed."""
-    values = _mapping(usage)
+    values = mapping(usage)
     if values.get("type") == "duration":
         return TranscriptionUsage(item_id, seconds=float(values.get("seconds") or 0.0))
     if values.get("type") == "tokens":
@@ -55,11 +57,11 @@ def transcription_usage(item_id: str, usage: Any) -> TranscriptionUsage | None:
 
 
 def _usage(usage: Any) -> Usage | None:
-    values = _mapping(usage)
+    values = mapping(usage)
     if not values:
         return None
-    taken, given = _mapping(values.get("input_token_details")), _mapping(values.get("output_token_details"))
-    cached = _mapping(taken.get("cached_tokens_details"))
+    taken, given = mapping(values.get("input_token_details")), mapping(values.get("output_token_details"))
+    cached = mapping(taken.get("cached_tokens_details"))
     return Usage(
         input_tokens=_count(values, "input_tokens"),
         output_tokens=_count(values, "output_tokens"),
@@ -75,8 +77,15 @@ def _usage(usage: Any) -> Usage | None:
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a value if it is a mapping, else an empty one."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return those of the values in a list that are mappings."""
+    values = cast("list[Any]", value) if isinstance(value, list) else []
+    return tuple(mapping(one) for one in values if isinstance(one, Mapping))
 
 
 def _count(values: Mapping[str, Any], name: str) -> int:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
-from urllib.parse import urlencode
+from typing import Any, Self, cast
 
-from loguru import logger
 from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
+from pydantic import ValidationError
 
+from voicepipe.errors import SettingsError
 from voicepipe.realtime.connection import Endpoint, Limits
-from voicepipe.realtime.service import RealtimeService
-from voicepipe.realtime.settings import deep_merge, plain
+from voicepipe.realtime.events import Failure
+from voicepipe.realtime.session import Detail
+from voicepipe.realtime.settings import deep_merge, merged, plain
+from voicepipe.services.openai.realtime.access import DEFAULT_URL, Access, ApiKey
+from voicepipe.services.openai.realtime.conversation import OpenAIConversation
 from voicepipe.services.openai.realtime.events import SessionProperties
-from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
+from voicepipe.services.openai.realtime.models import refuse_what_does_not_converse, settings_for
+from voicepipe.services.openai.realtime.tools import runnable_tools
 
 DEFAULT_MODEL = "gpt-realtime"
-DEFAULT_URL = "wss://api.openai.com/v1/realtime"
 
 _OTHER_NAMES = {"system_instruction": "instructions", "max_tokens": "max_output_tokens"}
 """Pipecat's names of settings that the API calls otherwise."""
@@ -42,7 +45,7 @@ class OpenAIRealtimeLLMSettings(LLMSettings):
         return delta
 
 
-class OpenAIRealtimeLLMService(RealtimeService):
+class OpenAIRealtimeLLMService(OpenAIConversation):
     """OpenAI's Realtime API (GA wire) as one processor: speech in, speech out, function calls.
 
         llm = OpenAIRealtimeLLMService(
@@ -51,18 +54,32 @@ class OpenAIRealtimeLLMService(RealtimeService):
         )
         Pipeline([transport.input(), AudioResampler(), llm, transport.output()])
 
+    Direct functions and schemas with a handler among the session's tools are registered with the service.
+
     Args:
-        api_key: The key; never logged. The local server takes any that is not empty.
-        model: The model's name. It is part of the connection and cannot change in a session.
-        base_url: Where the API is; for proxies and for the local server.
+        api_key: The key; never logged. The local server takes any that is not empty. A callable, `async` or not, is
+            asked before every connection, for keys that expire; one that is not `async` runs in a thread.
+        model: The model's name, with Azure the deployment's. It is part of the connection and cannot change in a session.
+        base_url: Where the API is; for proxies, for Azure and for the local server.
         session_properties: The settings the session begins with. `LLMUpdateSettingsFrame` changes them while it runs.
         settings: The same in Pipecat's way, laid over the others.
         start_audio_paused: Whether the user's sound is held off until `set_audio_input_paused(False)`.
+        start_video_paused: Whether the user's images are held off until `set_video_input_paused(False)`.
+        video_frame_detail: How closely the model looks at images.
+        strict: Whether a setting that the model cannot take is an error. Otherwise it is left out, with one warning.
+        azure: Whether it is Azure: the key goes into `api-key`, and a callable gives an Entra token. None asks the
+            host: `*.openai.azure.com` is Azure.
+        organization: The organization that is charged, where a key belongs to several; not with Azure.
+        project: The project that is charged; not with Azure.
+        safety_identifier: Stands for the end user in the vendor's checks of abuse, and does not tell who it is.
+        proxy: None is no proxy, True that of the environment, a text the URL of one.
         limits: Time-outs and bounds of the connection.
+        **kwargs: What every `RealtimeService` and every `LLMService` takes.
 
     Raises:
-        ValueError: `api_key` is empty, or `model` is one of `gpt-realtime-translate*`, which live behind another
-            endpoint and neither take tools nor answer.
+        SettingsError: An argument cannot be used, and the error names it: `api_key` is empty; `model` does not converse,
+            such as `gpt-realtime-translate`; `base_url` is no WebSocket's; under `strict`, the model cannot take a
+            setting.
     """
 
     Settings = OpenAIRealtimeLLMSettings
@@ -70,62 +87,125 @@ class OpenAIRealtimeLLMService(RealtimeService):
     def __init__(
         self,
         *,
-        api_key: str,
+        api_key: ApiKey | None,
         model: str = DEFAULT_MODEL,
         base_url: str = DEFAULT_URL,
         session_properties: SessionProperties | None = None,
         settings: OpenAIRealtimeLLMSettings | None = None,
         start_audio_paused: bool = False,
+        start_video_paused: bool = False,
+        video_frame_detail: Detail = "auto",
+        strict: bool = False,
+        azure: bool | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        safety_identifier: str | None = None,
+        proxy: str | bool | None = True,
         limits: Limits | None = None,
         **kwargs: Any,
     ) -> None:
-        if not api_key:
-            raise ValueError("api_key: is empty; pass a key, or any text for the local server")
         if settings is not None and is_given(settings.model) and settings.model:
             model = settings.model
-        if "translate" in model:
-            raise ValueError(
-                f"model: {model!r} is served by /v1/realtime/translations, which is no conversation"
-            )
-        self._warned_temperature = False
-        given = plain(session_properties or SessionProperties())
-        changes: Mapping[str, Any] = self.changes_of(settings) if settings is not None else {}
-        properties = SessionProperties.model_validate(deep_merge(given, changes))
-        store = _store(model, properties)
-        self._api_key = api_key
+        refuse_what_does_not_converse(model)
         self._model = model
-        self._base_url = base_url
-        session = OpenAIRealtimeSession(properties)
+        self._strict = strict
+        self._told: set[str] = set()
+        self._access = Access(
+            api_key=api_key,
+            model=model,
+            base_url=base_url,
+            azure=azure,
+            organization=organization,
+            project=project,
+            safety_identifier=safety_identifier,
+            proxy=proxy,
+            key_secs=(limits or Limits()).connect_secs,
+        )
+        wished = plain(session_properties or SessionProperties())
+        tools: Any = session_properties.tools if session_properties else None
+        if settings is not None:
+            changes = _changes_in(settings)
+            changes.pop("model", None)
+            wished, tools = deep_merge(wished, plain(changes)), changes.get("tools", tools)
+        properties = merged(SessionProperties(), self._for_model(wished))
+        self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
         super().__init__(
-            session=session, settings=store, start_audio_paused=start_audio_paused, limits=limits, **kwargs
+            properties=properties,
+            settings=_store(model, properties),
+            start_audio_paused=start_audio_paused,
+            start_video_paused=start_video_paused,
+            video_frame_detail=video_frame_detail,
+            limits=limits,
+            **kwargs,
         )
 
+    @property
+    def session_properties(self) -> SessionProperties:
+        """The settings in force, those on their way to the server included."""
+        return self.session.properties
+
     async def endpoint(self) -> Endpoint:
-        """Return the URL with the model, and the key's header."""
-        separator = "&" if "?" in self._base_url else "?"
-        url = f"{self._base_url}{separator}{urlencode({'model': self._model})}"
-        return Endpoint(url, {"Authorization": f"Bearer {self._api_key}"})
+        """Return where to connect, with the model and the headers.
+
+        Raises:
+            ConnectionRefused: `api_key` is a callable and gave no key.
+        """
+        return await self._access.endpoint()
 
     def changes_of(self, delta: LLMSettings) -> Mapping[str, Any]:
-        """Return a delta as changes of `SessionProperties`."""
-        changes: dict[str, Any] = {}
-        if isinstance(delta, OpenAIRealtimeLLMSettings) and is_given(delta.session_properties):
-            changes = plain(delta.session_properties)
-        for name, value in {**delta.given_fields(), **delta.extra}.items():
-            if name in ("session_properties", "extra", "model") and name not in delta.extra:
-                continue
-            if name == "temperature":
-                self._leave_out_temperature()
-                continue
-            changes = deep_merge(changes, {_OTHER_NAMES.get(name, name): plain(value)})
-        return changes
+        """Return a delta as changes of `SessionProperties`, without what the model cannot take.
 
-    def _leave_out_temperature(self) -> None:
-        if not self._warned_temperature:
-            self._warned_temperature = True
-            logger.warning(
-                "temperature: the GA API has none and would refuse the whole update; it is left out"
-            )
+        Raises:
+            SettingsError: The delta cannot be read, or under `strict` the model cannot take one of the changes.
+        """
+        changes = _changes_in(delta)
+        if changes.get("model") == self._model:
+            del changes["model"]
+        return self._for_model(changes, self.session_properties)
+
+    def _for_model(
+        self, settings: Mapping[str, Any], current: SessionProperties | None = None
+    ) -> dict[str, Any]:
+        model = None if self._access.is_azure else self._model
+        return settings_for(model, settings, strict=self._strict, current=current, told=self._told)
+
+    async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
+        """Make a change of settings as a whole or not at all, and register the functions it brings."""
+        try:
+            changed = await super()._update_settings(delta)
+        except SettingsError as error:
+            await self.perform([Failure("settings", str(error), field=error.field)])
+            return {}
+        if "tools" in changed:
+            self._register_tools(_changes_in(delta)["tools"])
+        return changed
+
+    def _register_tools(self, given: Any) -> None:
+        try:
+            tools = SessionProperties(tools=given).tools
+        except ValidationError:
+            # The session has refused them, with a reason.
+            return
+        if tools == self.session_properties.tools:
+            self._runnable_tools = runnable_tools(tools)
+            self._sync_registered_tool_handlers(self._runnable_tools)
+
+    def _service_tools(self) -> Any:
+        """Return what is registered as long as no context brings tools of its own."""
+        return self._runnable_tools or None
+
+
+def _changes_in(delta: LLMSettings) -> dict[str, Any]:
+    """Return a delta in the shape of `SessionProperties`; nothing in it is checked, and tools are as they were given."""
+    given = delta.given_fields()
+    properties: Any = given.pop("session_properties", None)
+    if isinstance(properties, SessionProperties):
+        changes = {**plain(properties), **({"tools": properties.tools} if properties.tools else {})}
+    elif properties is None or isinstance(properties, Mapping):
+        changes = dict(cast("Mapping[str, Any]", properties or {}))
+    else:
+        raise SettingsError("session_properties", "is a SessionProperties or a dict in its shape")
+    return deep_merge(changes, {_OTHER_NAMES.get(name, name): value for name, value in given.items()})
 
 
 def _store(model: str, properties: SessionProperties) -> OpenAIRealtimeLLMSettings:

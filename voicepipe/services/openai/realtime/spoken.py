@@ -38,6 +38,10 @@ class SpokenItems:
                 del self._items[next(iter(self._items))]
         item.received_bytes += len(sound)
 
+    def knows(self, item_id: str) -> bool:
+        """Whether sound of this item arrived that has not been cut."""
+        return item_id in self._items
+
     def done(self, item_id: str) -> None:
         """Take note that no more sound of an item will come."""
         if item_id in self._items:
@@ -63,25 +67,13 @@ class SpokenItems:
             if end_ms >= received_ms and item.is_done:
                 continue
             if end_ms > 0:
-                messages.append(
-                    wire.event(
-                        "conversation.item.truncate",
-                        event_id=f"evt_cut_{part.item_id}",
-                        item_id=part.item_id,
-                        content_index=item.content_index,
-                        audio_end_ms=end_ms,
-                    )
-                )
+                messages.append(wire.truncate_item(part.item_id, item.content_index, end_ms))
             elif item.response_id == running:
                 self._to_delete.setdefault(item.response_id, []).append(part.item_id)
             else:
-                messages.append(_delete(part.item_id))
+                messages.append(wire.delete_item(part.item_id))
         return messages
 
     def response_finished(self, response_id: str) -> list[Send]:
         """Return the deletions that waited for this response's end."""
-        return [_delete(item_id) for item_id in self._to_delete.pop(response_id, [])]
-
-
-def _delete(item_id: str) -> Send:
-    return wire.event("conversation.item.delete", event_id=f"evt_del_{item_id}", item_id=item_id)
+        return [wire.delete_item(item_id) for item_id in self._to_delete.pop(response_id, [])]

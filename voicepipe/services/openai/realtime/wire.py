@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from voicepipe.realtime.events import Send
-from voicepipe.realtime.session import Role
+from voicepipe.realtime.session import Detail, Role
 from voicepipe.realtime.settings import plain
 from voicepipe.services.openai.realtime.events import SessionProperties
 
@@ -35,15 +35,41 @@ def session_update(session: Mapping[str, Any], event_id: str) -> Send:
     return event("session.update", event_id=event_id, session={"type": "realtime", **session})
 
 
-def create_item(item_id: str, item: Mapping[str, Any]) -> Send:
-    """Return the event that adds an item at the end of the conversation."""
-    return event("conversation.item.create", event_id=f"evt_{item_id}", item={"id": item_id, **item})
+def create_item(item_id: str, item: Mapping[str, Any], after: str | None = None) -> Send:
+    """Return the event that adds an item, at the end of the conversation or behind another one."""
+    place = {} if after is None else {"previous_item_id": after}
+    fields = {"event_id": f"evt_{item_id}", "item": {"id": item_id, **item}, **place}
+    return event("conversation.item.create", **fields)
+
+
+def delete_item(item_id: str) -> Send:
+    """Return the event that deletes an item."""
+    return event("conversation.item.delete", event_id=f"evt_del_{item_id}", item_id=item_id)
+
+
+def truncate_item(item_id: str, content_index: int, audio_end_ms: int) -> Send:
+    """Return the event that cuts an item of the model's where its sound was cut."""
+    fields = {"item_id": item_id, "content_index": content_index, "audio_end_ms": audio_end_ms}
+    return event("conversation.item.truncate", event_id=f"evt_cut_{item_id}", **fields)
 
 
 def message_item(role: Role, text: str) -> dict[str, Any]:
     """Return a message of text."""
     part = "output_text" if role == "assistant" else "input_text"
     return {"type": "message", "role": role, "content": [{"type": part, "text": text}]}
+
+
+def image_item(data_uri: str, detail: Detail, text: str) -> dict[str, Any]:
+    """Return an image of the user's, with words if there are any (protocol page, 11.13)."""
+    content: list[dict[str, Any]] = [{"type": "input_image", "image_url": data_uri, "detail": detail}]
+    if text:
+        content.insert(0, {"type": "input_text", "text": text})
+    return {"type": "message", "role": "user", "content": content}
+
+
+def tool_call_item(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    """Return a function call, as a conversation that goes on elsewhere needs it."""
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
 
 
 def tool_result_item(call_id: str, output: str) -> dict[str, Any]:

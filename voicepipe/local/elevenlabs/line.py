@@ -1,0 +1,152 @@
+"""The socket of one conversation: events go out in order, messages come in, and faults happen to either."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, cast
+
+import orjson
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from voicepipe.local.elevenlabs.events import Event
+from voicepipe.local.openai_ga.driver import OnEvent, Way
+from voicepipe.local.openai_ga.faults import Fault, FaultPlan
+from voicepipe.local.openai_ga.outbox import Outbox
+
+_LAST_WORDS_SECS: Final = 5.0
+"""How long a client that does not read keeps a conversation that is over."""
+_LONGEST_REASON: Final = 123
+"""Bytes in the reason of a close frame (RFC 6455, 5.5)."""
+_BROKEN: Final = '{"type": "audio", "audio_event": '
+_UNKNOWN: Final[Mapping[str, Any]] = {"type": "voicepipe_unknown", "voicepipe_unknown_event": {"event_id": 1}}
+
+
+class Line:
+    """Carries one conversation.
+
+    Args:
+        connection: The socket.
+        faults: What goes wrong.
+        on_event: Sees every message.
+        make_error: Makes the event for the fault `error`, of an error type, a message and a code.
+    """
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        faults: FaultPlan,
+        on_event: OnEvent | None,
+        make_error: Callable[[str | None, str], Event],
+    ) -> None:
+        self._connection = connection
+        self._faults = faults
+        self._on_event = on_event
+        self._make_error = make_error
+        self._outbox = Outbox()
+        self._held: Event | None = None
+
+    def put(self, event: Event) -> None:
+        """Have an event go out; `room` says when more may come."""
+        self._outbox.put(event)
+
+    async def room(self) -> None:
+        """Wait while too much is on its way out."""
+        await self._outbox.room()
+
+    async def send(self) -> None:
+        """Send what there is; once the connection has ended, take it all the same, so that nobody waits for room."""
+        while True:
+            event = await self._outbox.get()
+            with suppress(ConnectionClosed):
+                await self._send_with_faults(event)
+            self._outbox.sent()
+
+    async def messages(self) -> AsyncGenerator[str | bytes]:
+        """Yield what the client sends, as often as faults want it, until it leaves."""
+        with suppress(ConnectionClosed):
+            async for message in self._connection:
+                for _ in range(await self._times(message)):
+                    yield message
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close once all has gone out, or the client has had its time to take it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_SECS):
+                await self._outbox.empty()
+        short = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+        await self._connection.close(code, short)
+
+    async def _times(self, message: str | bytes) -> int:
+        event = _readable(message)
+        self._watch("in", event)
+        due = self._faults.due(str(event.get("type")))
+        if await self._broken_off(due):
+            return 0
+        for fault in due:
+            await self._follow(fault)
+        return _times(due)
+
+    async def _send_with_faults(self, event: Event) -> None:
+        due = self._faults.due(event["type"])
+        if await self._broken_off(due):
+            return
+        if any(fault.do == "reorder" for fault in due):
+            self._held = event
+            return
+        for _ in range(_times(due)):
+            await self._transmit(event)
+        held, self._held = self._held, None
+        if held is not None:
+            await self._transmit(held)
+        for fault in due:
+            await self._follow(fault)
+
+    async def _broken_off(self, due: list[Fault]) -> bool:
+        """Wait as long as faults want it; return whether one of them ended the connection."""
+        for fault in due:
+            if fault.do == "delay":
+                await asyncio.sleep(fault.delay_ms / 1000)
+            elif fault.do == "drop":
+                self._connection.transport.abort()
+                return True
+            elif fault.do == "close":
+                await self._connection.close(fault.close_code, fault.reason)
+                return True
+        return False
+
+    async def _follow(self, fault: Fault) -> None:
+        """Send what a fault puts behind an event."""
+        if fault.do == "malformed":
+            await self._connection.send(_BROKEN)
+        elif fault.do == "unknown":
+            await self._transmit(dict(_UNKNOWN))
+        elif fault.do == "error":
+            await self._transmit(self._make_error(fault.code, fault.message))
+
+    async def _transmit(self, event: Event) -> None:
+        self._watch("out", event)
+        await self._connection.send(orjson.dumps(event).decode())
+
+    def _watch(self, way: Way, event: Event) -> None:
+        if self._on_event is not None:
+            self._on_event(way, event)
+
+
+def _times(due: list[Fault]) -> int:
+    deeds = [fault.do for fault in due]
+    return 0 if "omit" in deeds else 2 if "duplicate" in deeds else 1
+
+
+def _readable(message: str | bytes) -> Event:
+    """Return a client's message as an event to look at, whatever it is; sound, which has no type, gets its key as one."""
+    try:
+        event: Any = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        event = None
+    if not isinstance(event, dict):
+        return {"type": "unreadable"}
+    fields = cast("Event", event)
+    return {"type": "user_audio_chunk", **fields} if "user_audio_chunk" in fields else fields

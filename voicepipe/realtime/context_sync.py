@@ -1,0 +1,138 @@
+"""What of a Pipecat context a session does not know yet, and where a late transcript belongs in it (promise P-16).
+
+A context is written by aggregators (from what the session itself said) and by the application. Only what the
+application wrote is news to the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.utils.types import is_given
+
+from voicepipe.realtime.context import ContextMessage, message_of
+from voicepipe.realtime.history import History, Said
+
+
+class ContextSync:
+    """Follows one context."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, Any] = {}
+        self._turns: list[tuple[str, str]] = []
+        self._tools: ToolsSchema | None = None
+        self._tool_choice: Any = None
+
+    def saw(self, messages: Iterable[Any]) -> None:
+        """Take note of messages that the session has been told already."""
+        for message in messages:
+            # The message itself is kept as well, so that no other one can get its number.
+            self._seen[id(message)] = message
+
+    def turn_written(self, role: str, text: str) -> None:
+        """Take note that an aggregator wrote a turn into the context, from what went through the pipeline."""
+        self._turns.append((role, text))
+
+    def news(self, context: LLMContext) -> list[ContextMessage]:
+        """Return the messages that the session has to be told, oldest first; after this they are known."""
+        found: list[ContextMessage] = []
+        for message in cast("list[Any]", context.get_messages()):
+            if id(message) in self._seen:
+                continue
+            self.saw([message])
+            written = message_of(message)
+            if written is None or self._is_turn(written):
+                continue
+            found.append(written)
+        return found
+
+    def last_user_turn(self) -> str | None:
+        """Return the user's turn that an aggregator wrote since `forget_turns`: the context says it, and wants nothing."""
+        return next((text for role, text in reversed(self._turns) if role == "user"), None)
+
+    def forget_turns(self) -> None:
+        """Forget the turns that were written; the context with them has been seen."""
+        self._turns.clear()
+
+    def new_tools(self, context: LLMContext) -> ToolsSchema | None:
+        """Return the context's tools if they are others than when this was asked last."""
+        tools = context.tools
+        if not isinstance(tools, ToolsSchema) or tools is self._tools:
+            return None
+        self._tools = tools
+        return tools
+
+    def new_tool_choice(self, context: LLMContext) -> Any:
+        """Return the context's tool choice if it is another one than when this was asked last, else None."""
+        choice = context.tool_choice
+        if not is_given(choice) or choice == self._tool_choice:
+            return None
+        self._tool_choice = choice
+        return choice
+
+    def _is_turn(self, message: ContextMessage) -> bool:
+        known = (message.role, message.text.strip())
+        return any((role, text.strip()) == known for role, text in self._turns)
+
+
+def put_in_order(context: LLMContext, history: History, text: str) -> bool:
+    """Move the user's newest message before the answers to it, if it was written after them.
+
+    Args:
+        context: The context, whose last message it is.
+        history: The conversation in the order of its items.
+        text: The words of the message.
+
+    Returns:
+        Whether it had to be moved.
+    """
+    messages = cast("list[Any]", context.get_messages())
+    if not messages or _text(messages[-1]) != text:
+        return False
+    answers = _answers_after(history, text)
+    place = len(messages) - 1
+    for _ in range(answers):
+        place = _before_answer(messages, place)
+    if place == len(messages) - 1:
+        return False
+    context.set_messages([*messages[:place], messages[-1], *messages[place:-1]])
+    return True
+
+
+def _answers_after(history: History, text: str) -> int:
+    """Return how many answers stand behind the newest item of the user's whose words are the last of `text`."""
+    answers = 0
+    for entry in reversed(history.entries()):
+        if not isinstance(entry, Said):
+            continue
+        if entry.role == "assistant":
+            answers += 1
+        elif entry.role == "user" and text.strip().endswith(entry.text.strip()):
+            return answers
+    return 0
+
+
+def _before_answer(messages: list[Any], place: int) -> int:
+    """Return the place before the answer that ends at `place`, and before the function calls that led to it."""
+    at = place
+    if at > 0 and _role(messages[at - 1]) == "assistant":
+        at -= 1
+    while at > 0 and (_role(messages[at - 1]) == "tool" or _calls(messages[at - 1])):
+        at -= 1
+    return at
+
+
+def _role(message: Any) -> str:
+    return str(cast("Mapping[str, Any]", message).get("role")) if isinstance(message, Mapping) else ""
+
+
+def _calls(message: Any) -> bool:
+    return isinstance(message, Mapping) and bool(cast("Mapping[str, Any]", message).get("tool_calls"))
+
+
+def _text(message: Any) -> str:
+    written = message_of(message)
+    return written.text if written else ""

@@ -1,0 +1,256 @@
+"""What keeps a conversation connected: one connection after the other, each opened before or after the last one's end.
+
+It knows nothing of what is said. Whoever owns it is told when a connection is there, when it is lost and when no other one
+can be had, and says when a session is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from loguru import logger
+
+from voicepipe.errors import ConnectionRefused, FailureKind
+from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits
+from voicepipe.realtime.events import Send
+
+_HOPELESS: Final[frozenset[FailureKind]] = frozenset({"authentication", "quota", "model", "protocol"})
+"""Refusals that another try cannot change."""
+_HOPELESS_AT_FIRST: Final[frozenset[FailureKind]] = frozenset({*_HOPELESS, "connection"})
+_SHARE_BEFORE_END: Final = 11 / 12
+"""Of a session's time, after which it is renewed if the server says when it ends: 55 of 60 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """How a lost connection is replaced.
+
+    Parameters:
+        tries: How often in a row without a settled session between them; 0 never does.
+        first_ms: How long the second try waits; the first does not. Each further one waits twice as long.
+        longest_ms: No try waits longer.
+        jitter: The share of a wait that is left to chance, so that many bots do not come back at one moment.
+        renew_after_secs: When a session is replaced though nothing is wrong, in a quiet moment, because the API ends
+            it after an hour. Earlier if the server says that it ends earlier.
+    """
+
+    tries: int = 6
+    first_ms: float = 250.0
+    longest_ms: float = 8_000.0
+    jitter: float = 0.5
+    renew_after_secs: float = 55 * 60.0
+
+    def wait_ms(self, failed: int, chance: float) -> float:
+        """Return how long to wait after so many failed tries; `chance` is between 0 and 1."""
+        if failed == 0:
+            return 0.0
+        whole = min(self.longest_ms, self.first_ms * 2 ** (failed - 1))
+        return whole * (1 - self.jitter * chance)
+
+
+class LinkOwner(Protocol):
+    """Who is told of a link's fate."""
+
+    async def endpoint(self) -> Endpoint:
+        """Return where to connect."""
+        ...
+
+    async def link_up(self) -> None:
+        """A connection is there."""
+        ...
+
+    async def link_message(self, message: bytes) -> None:
+        """Take a message."""
+        ...
+
+    async def link_down(self, closed: Closed) -> None:
+        """The connection is gone; another one is on its way."""
+        ...
+
+    async def link_gone(self, error: ConnectionRefused) -> None:
+        """There will be no other connection."""
+        ...
+
+    async def link_due(self) -> None:
+        """The session should be renewed soon."""
+        ...
+
+
+class Link:
+    """Owns the connection, the task that replaces it, and the timer that says when to.
+
+    Args:
+        owner: Who is told.
+        limits: Of each connection.
+        reconnect: How a lost one is replaced.
+        chance: Returns a number between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        owner: LinkOwner,
+        limits: Limits | None = None,
+        reconnect: Reconnect | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.is_due = False
+        """Whether the session should be renewed in the next quiet moment."""
+        self._owner = owner
+        self._limits = limits
+        self._reconnect = reconnect or Reconnect()
+        self._chance = chance
+        self._connection: Connection | None = None
+        self._failed = 0
+        self._is_closed = False
+        self._replacing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect for the first time. A server that cannot be reached is not waited for: no conversation is lost yet.
+
+        Raises:
+            ConnectionRefused: The server refused in a way that another try cannot change, or did so too often.
+        """
+        self._is_closed = False
+        await self._connect_somehow(_HOPELESS_AT_FIRST)
+
+    def send(self, message: Send) -> None:
+        """Send a message; without a connection it is gone, and the session tells again what matters."""
+        if self._connection is not None:
+            self._connection.send(message)
+
+    def settled(self, ends_in_secs: float | None) -> None:
+        """The session is ready, and will end in so many seconds, if that is known."""
+        self._failed = 0
+        self.is_due = False
+        secs = self._reconnect.renew_after_secs
+        if ends_in_secs is not None and ends_in_secs > 0:
+            secs = min(secs, ends_in_secs * _SHARE_BEFORE_END)
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(secs, self._due)
+
+    def renew(self) -> None:
+        """Replace the connection, which is still good, by a new one."""
+        self.is_due = False
+        if self._replacing is None and self._reconnect.tries > 0:
+            self._replacing = asyncio.create_task(self._renew(), name="renew a realtime session")
+
+    async def close(self) -> None:
+        """End everything. May be called more than once, and from within what the owner is told."""
+        self._is_closed = True
+        self._stop_timer()
+        connection, self._connection = self._connection, None
+        tasks, current = (self._replacing, self._telling), asyncio.current_task()
+        self._replacing = self._telling = None
+        for task in tasks:
+            if task is not None and task is not current:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if connection is not None:
+            await connection.close()
+
+    async def _connect_somehow(self, hopeless: frozenset[FailureKind]) -> None:
+        """Connect, however many tries are left for it."""
+        while True:
+            try:
+                await self._connect()
+            except ConnectionRefused as error:
+                self._failed += 1
+                if error.kind in hopeless or self._failed >= max(1, self._reconnect.tries):
+                    raise
+                logger.warning(f"{error}; trying again")
+                wait_ms = self._reconnect.wait_ms(self._failed, self._chance())
+                await asyncio.sleep(max(wait_ms, _told_to_wait_ms(error)) / 1000)
+            else:
+                return
+
+    async def _connect(self) -> None:
+        connection = await self._opened()
+        self._connection = connection
+        await self._owner.link_up()
+
+    async def _opened(self) -> Connection:
+        async def take(message: bytes) -> None:
+            if connection is self._connection:
+                await self._owner.link_message(message)
+
+        async def lost(closed: Closed) -> None:
+            if connection is self._connection:
+                await self._lost(connection, closed)
+
+        connection = Connection(await self._owner.endpoint(), take, lost, self._limits)
+        await connection.open()
+        return connection
+
+    async def _lost(self, connection: Connection, closed: Closed) -> None:
+        self._connection = None
+        self._stop_timer()
+        await self._owner.link_down(closed)
+        if not self._is_closed and self._replacing is None:
+            self._replacing = asyncio.create_task(self._replace(closed), name="reconnect a realtime session")
+        await connection.close()
+
+    async def _replace(self, closed: Closed) -> None:
+        try:
+            reason = closed.reason or "no reason given"
+            if self._failed >= self._reconnect.tries:
+                message = f"the server closed the connection (code {closed.code}: {reason})"
+                await self._give_up(ConnectionRefused(message, "connection"))
+                return
+            await asyncio.sleep(self._reconnect.wait_ms(self._failed, self._chance()) / 1000)
+            self._failed += 1
+            await self._connect_somehow(_HOPELESS)
+        except ConnectionRefused as error:
+            await self._give_up(error)
+        finally:
+            self._replacing = None
+            if self._is_closed:
+                await self._drop()
+
+    async def _give_up(self, error: ConnectionRefused) -> None:
+        self._is_closed = True
+        await self._owner.link_gone(error)
+
+    async def _renew(self) -> None:
+        old = self._connection
+        try:
+            new = await self._opened()
+        except ConnectionRefused as error:
+            # The old one is still good; its end will be met as any other.
+            logger.warning(f"the session could not be renewed: {error}")
+            return
+        finally:
+            self._replacing = None
+        self._connection = new
+        await self._owner.link_down(Closed(1000, "renewed"))
+        await self._owner.link_up()
+        if old is not None:
+            await old.close()
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    def _due(self) -> None:
+        self.is_due = True
+        self._telling = asyncio.create_task(_awaited(self._owner.link_due()), name="a session is due")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _told_to_wait_ms(error: ConnectionRefused) -> float:
+    """Return how long the server wants to be left alone."""
+    return 1000 * (error.retry_after or 0.0)

@@ -1,0 +1,94 @@
+"""What OpenAI's API can do with a conversation beyond what all realtime services can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any, Literal
+
+from voicepipe.errors import SettingsError
+from voicepipe.realtime.events import SideResponse
+from voicepipe.realtime.interruptions import Interruptions
+from voicepipe.realtime.service import RealtimeService
+from voicepipe.services.openai.realtime.events import SessionProperties
+from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
+
+
+class OpenAIConversation(RealtimeService):
+    """The base of the services for OpenAI's wires.
+
+    Args:
+        properties: The settings the session begins with.
+        interruptions: Who may interrupt the bot, and how. Where they are judged here, the server is told to leave
+            interruptions and answers to us.
+        resume_answers: Whether an answer that a lost connection broke off is taken up again.
+    """
+
+    session: OpenAIRealtimeSession
+
+    def __init__(
+        self,
+        *,
+        properties: SessionProperties,
+        interruptions: Interruptions | None = None,
+        resume_answers: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        judged = interruptions is not None and interruptions.are_judged
+        session = OpenAIRealtimeSession(properties, client_interrupts=judged, resumes_answers=resume_answers)
+        super().__init__(session=session, interruptions=interruptions, **kwargs)
+        self._tokens = count(1)
+
+    async def create_response(
+        self,
+        *,
+        conversation: Literal["auto", "none"] = "auto",
+        instructions: str | None = None,
+        input: Sequence[Mapping[str, Any]] | None = None,
+        metadata: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> SideResponse | None:
+        """Ask for a response.
+
+        Args:
+            conversation: `auto` has it spoken as part of the conversation, when nothing else is. `none` makes it
+                beside the conversation, also while another one runs, and waits for its end; nobody hears it.
+            instructions: In place of the session's, for this response alone.
+            input: The items it is made from, in place of the conversation; `[]` is none at all.
+            metadata: Returned with the response.
+            **fields: Others that the wire knows, e.g. `output_modalities`, `tools`, `max_output_tokens`.
+
+        Returns:
+            The response if `conversation` is `none`: how it ended, its words, its items and its tokens.
+
+        Raises:
+            VoicepipeError: The connection ended first.
+        """
+        given = {"instructions": instructions, "input": input, "metadata": metadata, **fields}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        if conversation == "auto":
+            await self.perform(self.session.want_response(wanted))
+            return None
+        token = f"vp_side_{next(self._tokens)}"
+        wanted.setdefault("output_modalities", ["text"])
+        return await self.side_response(token, self.session.side_response(token, wanted))
+
+    async def delete_conversation_item(self, item_id: str) -> None:
+        """Delete an item from the conversation."""
+        await self.perform(self.session.delete(item_id))
+
+    async def truncate_conversation_item(
+        self, item_id: str, audio_end_ms: int, *, content_index: int = 0
+    ) -> None:
+        """Cut an answer's sound, and with it the words after that.
+
+        Raises:
+            SettingsError: `audio_end_ms` is not above 0; an answer of which nothing is to be left is deleted.
+        """
+        if audio_end_ms <= 0:
+            raise SettingsError("audio_end_ms", f"{audio_end_ms} is not above 0; delete the item instead")
+        await self.perform(self.session.truncate(item_id, audio_end_ms, content_index))
+
+    async def approve_mcp(self, request_id: str, *, approve: bool, reason: str = "") -> None:
+        """Answer the server's question whether it may call a tool that it runs itself (`on_mcp_approval`)."""
+        await self.perform(self.session.approve(request_id, approve=approve, reason=reason))

@@ -1,0 +1,224 @@
+"""What both directions of the GA wire share: the parts of one conversation, and what concerns several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from voicepipe.audio.playback import Heard
+from voicepipe.realtime.calls import Calls
+from voicepipe.realtime.events import Output, ResponseFinished, Send
+from voicepipe.realtime.history import Answered, Called, Entry, History
+from voicepipe.realtime.outbox import Outbox
+from voicepipe.realtime.responses import Responses, Wish
+from voicepipe.services.openai.realtime import wire
+from voicepipe.services.openai.realtime.events import SessionProperties
+from voicepipe.services.openai.realtime.formats import WireFormat
+from voicepipe.services.openai.realtime.sides import Sides
+from voicepipe.services.openai.realtime.spoken import SpokenItems
+from voicepipe.services.openai.realtime.tuning import Tuning
+from voicepipe.services.openai.realtime.turn import HOLD_MS, UserTurn
+
+_RESTORED: Final = 200
+"""Entries of a history that a new connection is told at most: an hour's call has about as many turns."""
+_LONGEST_ID: Final = 32
+"""Of an item, in letters (protocol page, section 2)."""
+
+_GOES_ON: Final = (
+    "The connection was interrupted for a moment. This is the same conversation, and it goes on from here: do not greet "
+    "again, do not mention the interruption, and keep to the language that was spoken."
+)
+_BROKE_OFF: Final = " Your last message broke off: go on from exactly where it stops, without repeating it."
+
+
+class State:
+    """One conversation, over one connection after the other.
+
+    Args:
+        properties: The settings it begins with.
+        client_interrupts: Whether answers and interruptions are left to the client, whatever the settings say.
+        resumes_answers: Whether an answer that a lost connection broke off is taken up again.
+    """
+
+    def __init__(
+        self, properties: SessionProperties, *, client_interrupts: bool, resumes_answers: bool
+    ) -> None:
+        self.tuning = Tuning(properties, client_interrupts=client_interrupts)
+        self.responses = Responses()
+        self.calls = Calls()
+        self.sides = Sides()
+        self.history = History()
+        self.session_id = ""
+        self.expires_at: float | None = None
+        self.has_spoken = False
+        """Whether sound of the model came over this connection, after which its voice cannot change."""
+        self.has_given = False
+        """Whether anything of the response that runs was passed on to the listener."""
+        self.spoken_items: set[str] = set()
+        """Items of the response that runs whose words come with sound."""
+        self.unseen: set[str] = set()
+        """Items we created and the server has not told us of: a response that begins now may not know them."""
+        self._resumes_answers = resumes_answers
+        self.goes_on = False
+        """Whether the next connection goes on with what another one began."""
+        self._broke_off = False
+        self._restored: set[str] = set()
+        self._ids = 0
+        self.fit_formats()
+
+    def fit_formats(self) -> None:
+        """Take the formats of the settings; only while no connection uses others."""
+        self.format_in: WireFormat = self.tuning.format_in
+        self.format_out: WireFormat = self.tuning.format_out
+        base64_per_ms = self.format_in.bytes_per_ms * 4 // 3
+        self.outbox = Outbox(HOLD_MS * base64_per_ms)
+        self.turn = UserTurn(base64_per_ms, by_client=not self.tuning.server_decides_turns)
+        self.spoken = SpokenItems(self.format_out.bytes_per_ms)
+
+    def next_id(self, kind: str) -> str:
+        """Return a new id of ours."""
+        self._ids += 1
+        return f"vp_{kind}_{self._ids}"
+
+    # What is done with several parts.
+
+    def update(self, changes: Mapping[str, Any]) -> list[Output]:
+        """Change settings, and take over what they mean for the sound."""
+        outputs = self.tuning.update(changes, has_spoken=self.has_spoken)
+        if (self.tuning.format_in, self.tuning.format_out) != (self.format_in, self.format_out):
+            self.fit_formats()
+        self.turn.set_by_client(not self.tuning.server_decides_turns)
+        return outputs
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way."""
+        responses, turn = self.responses, self.turn
+        waits = turn.awaits_answer and self.tuning.server_does("create_response")
+        busy = responses.is_busy or responses.is_wanted or self.calls.any_open
+        return self.outbox.is_open and not (turn.speaks or waits or busy)
+
+    def reset(self) -> None:
+        """Forget the conversation, but not the settings."""
+        self.history.clear()
+        self.responses.forget()
+        self.calls = Calls()
+        self.turn.lost()
+        self.goes_on = False
+
+    def add_item(self, item_id: str, item: Mapping[str, Any]) -> list[Output]:
+        """Create an item that the history knows; before there is a connection, the history will tell it."""
+        if not self.outbox.is_open:
+            return []
+        self.unseen.add(item_id)
+        return [wire.create_item(item_id, item)]
+
+    def want(self, fields: Mapping[str, Any] | None = None) -> list[Output]:
+        """Want a response; it is asked for when its time has come."""
+        self.responses.want(Wish(self.next_id("ask"), fields or {}))
+        return self.ask()
+
+    def ask(self) -> list[Output]:
+        """Ask for the next response that is wanted, if nothing stands in its way."""
+        wish = self.responses.next() if self.outbox.is_open else None
+        if wish is None:
+            return []
+        fields = {"response": wish.fields} if wish.fields else {}
+        return [wire.event("response.create", event_id=wish.event_id, **fields)]
+
+    def cut(self, heard: Sequence[Heard]) -> list[Output]:
+        """Leave of what was said just what was heard, here and on the server."""
+        messages: list[Output] = []
+        for part in heard:
+            if part.is_complete and not self.spoken.knows(part.item_id):
+                continue
+            self.history.heard(part.item_id, part.played_ms)
+            if part.item_id in self._restored and not self.spoken.knows(part.item_id):
+                messages += self._replaced(part.item_id)
+        return [*messages, *self.outbox.put(*self.spoken.cut(heard, self.responses.active))]
+
+    def _replaced(self, item_id: str) -> list[Output]:
+        """Tell again an item that an earlier connection spoke and this one knows as text, now that it was cut."""
+        self._restored.discard(item_id)
+        text, new_id = self.history.text_of(item_id), self.next_id("item")
+        if not text:
+            return [*self.outbox.put(wire.delete_item(item_id))]
+        item = wire.create_item(new_id, wire.message_item("assistant", text), after=item_id)
+        return [*self.outbox.put(item, wire.delete_item(item_id))]
+
+    # From one connection to the next.
+
+    def lost(self) -> list[Output]:
+        """Take note that the connection is gone, and see to it that what was under way goes on over the next one."""
+        self.session_id = ""
+        self.tuning.lost()
+        if not self.outbox.is_open:
+            return []
+        running, was_cut = self.responses.running, self.responses.running in self.responses.cut
+        granted = self.responses.granted
+        self.goes_on = True
+        self.responses.lost()
+        self.unseen.clear()
+        self.outbox.close()
+        outputs: list[Output] = []
+        if running is not None:
+            outputs.append(ResponseFinished(running, "failed", "the connection was lost"))
+        outputs += self.sides.lost()
+        self._owe(None if was_cut else running, granted)
+        for item_id in self.spoken_items:
+            self.history.broke_off(item_id)
+        self.spoken_items.clear()
+        self.spoken = SpokenItems(self.format_out.bytes_per_ms)
+        self.has_spoken = self.has_given = False
+        return outputs
+
+    def _owe(self, running: str | None, granted: Wish | None) -> None:
+        again = self.turn.lost()
+        if running is not None and self.calls.made_by(running):
+            self.turn.answered()
+            if self.calls.response_finished(running):
+                self.want()
+        elif running is not None and self.has_given:
+            self.turn.answered()
+            self._broke_off = self._resumes_answers
+            if self._broke_off:
+                self.want()
+        elif again and (self.turn.speaks or self.turn.awaits_answer or running):
+            self._say_again(again)
+        elif running is not None:
+            self.want(granted.fields if granted else None)
+        elif self.turn.awaits_answer and self.tuning.server_does("create_response"):
+            self.want()
+        elif again:
+            self.outbox.put(*again)
+
+    def _say_again(self, sound: list[Send]) -> None:
+        self.outbox.put(*sound)
+        if self.turn.speaks:
+            return
+        if self.tuning.server_decides_turns:
+            self.responses.server_turn(self.tuning.server_does("create_response"))
+        else:
+            self.outbox.put(wire.event("input_audio_buffer.commit"))
+            self.want()
+
+    def restored(self) -> list[Output]:
+        """Return what a connection is told before it can go on: the history, what waited, and what is wanted."""
+        outputs: list[Output] = []
+        for entry in self.history.entries(_RESTORED):
+            item_id, item = self._as_item(entry)
+            outputs.append(wire.create_item(item_id, item))
+        if self.goes_on:
+            note = wire.message_item("system", _GOES_ON + (_BROKE_OFF if self._broke_off else ""))
+            outputs.append(wire.create_item(self.next_id("item"), note))
+        self.goes_on = self._broke_off = False
+        return [*outputs, *self.outbox.open(), *self.ask()]
+
+    def _as_item(self, entry: Entry) -> tuple[str, Mapping[str, Any]]:
+        if isinstance(entry, Called):
+            return self.next_id("item"), wire.tool_call_item(entry.call_id, entry.name, entry.arguments)
+        if isinstance(entry, Answered):
+            return self.next_id("item"), wire.tool_result_item(entry.call_id, entry.output)
+        item_id = entry.item_id if len(entry.item_id) <= _LONGEST_ID else self.next_id("item")
+        self._restored.add(item_id)
+        return item_id, wire.message_item(entry.role, entry.text)
