@@ -20,6 +20,7 @@ from voicepipe.frames import (
     EndFrame,
     ErrorFrame,
     InputDTMFFrame,
+    OutputAudioRawFrame,
     OutputDTMFFrame,
     PlaybackMarkFrame,
     TTSAudioRawFrame,
@@ -123,7 +124,8 @@ async def test_keys_go_both_ways(carrier):
         await answered.worker.queue_frame(OutputDTMFFrame.from_string("42"))
 
     async with answering(list, on_call=press) as phone, LocalCall(phone.url, carrier) as call:
-        await call.press("15#")
+        # Telephones have keys that Pipecat has no name for; those are passed over.
+        await call.press("1A5#")
         if carrier == "plivo":
             await call.until(lambda: call.keys == "42")
         else:
@@ -330,6 +332,45 @@ async def test_a_stream_that_never_starts_fails_the_pipeline_and_says_so():
         await socket.wait_closed()
     assert results[0].reason == "failed"
     assert "no start within 0.05 s" in results[0].detail
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_p9_sound_goes_out_as_it_comes_unpaced_and_whole(carrier):
+    media: list[tuple[int, float]] = []
+    lengths_ms = [200, 50, 400, 20, 1000]
+
+    def on_message(way, message, at_ms):
+        event = json.loads(message)
+        if way == "in" and event["event"] in ("media", "playAudio"):
+            media.append((len(b64decode(event["media"]["payload"])) // 8, at_ms))
+
+    async def speak(answered):
+        frames = [TTSAudioRawFrame(bytes(16 * ms), 8000, 1, context_id="one") for ms in lengths_ms]
+        await answered.worker.queue_frames([*frames, EndFrame()])
+
+    async with (
+        answering(list, on_call=speak) as phone,
+        LocalCall(phone.url, carrier, on_message=on_message) as call,
+    ):
+        await call.until_ended()
+    assert [ms for ms, _ in media] == lengths_ms
+    assert {at_ms for _, at_ms in media} == {media[0][1]}
+
+
+@pytest.mark.virtual_time
+async def test_sound_of_two_channels_is_refused_once_and_said():
+    async def speak(answered):
+        await answered.worker.queue_frames([OutputAudioRawFrame(bytes(640), 8000, 2)] * 2)
+        await answered.worker.queue_frame(EndFrame())
+
+    async with answering(list, on_call=speak) as phone:
+        async with LocalCall(phone.url, "twilio") as call:
+            await call.until_ended()
+        answered = await phone.ended()
+    [error] = answered.up.of(ErrorFrame)
+    assert error.error.startswith("num_channels: a telephone takes mono")
+    assert call.played_ms == 0
 
 
 G711 = SessionProperties(
