@@ -47,13 +47,12 @@ class TestAtItsLimit:
 
     @pytest.mark.virtual_time
     async def test_what_was_said_until_then_goes_out_before(self):
-        async with tone_server(session_secs=1.0, pace=Pace(speed=1.0)) as server:
-            async with connected(server) as client:
-                await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
-                with pytest.raises(ConnectionClosed):
-                    while True:
-                        await client.next()
-                assert client.socket.close_code == 1001
+        async with tone_server(session_secs=1.0, pace=Pace(speed=1.0)) as server, connected(server) as client:
+            await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    await client.next()
+            assert client.socket.close_code == 1001
         assert client.types()[-1] == "error"
         assert 0.6 <= len(client.sound()) / 48000 <= 1.2
 
@@ -120,12 +119,11 @@ class TestTheOutbox:
 
 
 async def test_with_the_server():
-    async with tone_server(pace=Pace(speed=0.1)) as server:
-        async with connected(server) as client:
-            await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
-            await client.until("response.output_audio.delta")
-            await server.__aexit__()
-            assert server.sessions == 0
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    await client.next()
+    async with tone_server(pace=Pace(speed=0.1)) as server, connected(server) as client:
+        await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
+        await client.until("response.output_audio.delta")
+        await server.__aexit__()
+        assert server.sessions == 0
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await client.next()

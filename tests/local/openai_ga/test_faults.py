@@ -99,9 +99,11 @@ class TestTheConnection:
 class TestEventsOfTheServer:
     async def test_omit_takes_one_away(self):
         normal = await normal_types()
-        async with faulty(Fault(at="response.content_part.done", do="omit")) as server:
-            async with connected(server) as client:
-                assert await answered(client) == [t for t in normal if t != "response.content_part.done"]
+        async with (
+            faulty(Fault(at="response.content_part.done", do="omit")) as server,
+            connected(server) as client,
+        ):
+            assert await answered(client) == [t for t in normal if t != "response.content_part.done"]
 
     async def test_duplicate_sends_it_twice(self):
         normal = await normal_types()
@@ -192,10 +194,9 @@ class TestEventsOfTheClient:
         ("do", "type_"), [("error", "error"), ("malformed", "malformed"), ("unknown", "voicepipe.unknown")]
     )
     async def test_others_answer_it_with_something_and_take_it(self, do, type_):
-        async with faulty(Fault(at="input_audio_buffer.clear", do=do)) as server:
-            async with connected(server) as client:
-                await client.send("input_audio_buffer.clear")
-                await client.until("input_audio_buffer.cleared")
+        async with faulty(Fault(at="input_audio_buffer.clear", do=do)) as server, connected(server) as client:
+            await client.send("input_audio_buffer.clear")
+            await client.until("input_audio_buffer.cleared")
         assert client.types() == ["session.created", type_, "input_audio_buffer.cleared"]
 
     @pytest.mark.virtual_time
