@@ -16,6 +16,7 @@ import statistics
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,7 @@ CLICK_EVERY = 10
 DELTA_MS = 100
 BARGE_INS = 30
 _LOUD = 3000
+_event_numbers = count(1)
 
 
 @dataclass
@@ -101,7 +103,7 @@ async def _api(socket: ServerConnection, call: _Call) -> None:
 
 async def _say(call: _Call, type_: str, **fields: object) -> None:
     assert call.socket is not None
-    await call.socket.send(json.dumps({"type": type_, "event_id": "event_1", **fields}))
+    await call.socket.send(json.dumps({"type": type_, "event_id": f"event_{next(_event_numbers)}", **fields}))
 
 
 async def _carrier(port: int, call: _Call) -> None:
