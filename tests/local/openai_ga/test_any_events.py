@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -164,7 +165,8 @@ JUNK = st.recursive(
 @st.composite
 def broken(draw: st.DrawFn) -> Any:
     """An event with junk in the place of something, or with something missing or too much."""
-    event = draw(EVENTS)
+    # A copy, since some parts are the same object each time they are drawn.
+    event = deepcopy(draw(EVENTS))
     within: Any = event
     while True:
         names = list(within) if isinstance(within, dict) else list(range(len(within)))
