@@ -29,10 +29,14 @@ def main() -> None:
     elif options.command == "report":
         report.main()
     else:
-        missing = sorted({BOTS[bot].environment for bot in options.bots if not is_installed(BOTS[bot].environment)})
+        missing = sorted(
+            {BOTS[bot].environment for bot in options.bots if not is_installed(BOTS[bot].environment)}
+        )
         if missing:
             sys.exit(f"not installed: {', '.join(missing)}; run `python -m tests.benchmarks.peers install`")
-        plan = suite.Plan(options.bots, options.calls, options.seconds, options.repeats, not options.no_capacity)
+        plan = suite.Plan(
+            options.bots, options.calls, options.seconds, options.repeats, not options.no_capacity
+        )
         asyncio.run(suite.run(plan))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from tests.benchmarks.peers.marks import NUMBERS, Finder, mark
 from tests.benchmarks.peers.light_socket import Socket
+from tests.benchmarks.peers.marks import NUMBERS, Finder, mark
 from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
 
 DELTA_MS = 100
@@ -77,7 +77,9 @@ class Conversation:
             self.appends += 1
             sound = b64decode(event["audio"])
             pcm = ulaw_decode(sound) if self._rate_in == 8000 else sound
-            self.heard += [(found.number, found.at_ms, found.rest_ms) for found in self._finder.take(pcm, now_ms())]
+            self.heard += [
+                (found.number, found.at_ms, found.rest_ms) for found in self._finder.take(pcm, now_ms())
+            ]
         elif event["type"] == "session.update":
             self._settle(event["session"])
         elif event["type"] == "conversation.item.create":
@@ -94,7 +96,9 @@ class Conversation:
         forms = [(audio.get(side) or {}).get("format") for side in ("input", "output")]
         if "output_audio_format" in self._session:
             forms = [self._session.get("input_audio_format"), self._session["output_audio_format"]]
-        self._rate_in, self._rate_out = (8000 if "pcmu" in str(f) or "ulaw" in str(f) else 24000 for f in forms)
+        self._rate_in, self._rate_out = (
+            8000 if "pcmu" in str(f) or "ulaw" in str(f) else 24000 for f in forms
+        )
         self._finder = Finder(self._rate_in)
         self._say("session.updated", session=self._session)
         if self._answering is None:
@@ -110,7 +114,11 @@ class Conversation:
         item_id = f"item_{response_id}"
         ids = {"response_id": response_id, "item_id": item_id, "output_index": 0, "content_index": 0}
         item = {"id": item_id, "object": "realtime.item", "type": "message", "role": "assistant"}
-        response = {"id": response_id, "object": "realtime.response", "conversation_id": f"conv_{self._number}"}
+        response = {
+            "id": response_id,
+            "object": "realtime.response",
+            "conversation_id": f"conv_{self._number}",
+        }
         response |= {"status_details": None, "output_modalities": ["audio"], "metadata": None, "usage": None}
         begun = {**item, "status": "in_progress", "content": []}
         self._say("response.created", response={**response, "status": "in_progress", "output": []})
@@ -150,7 +158,13 @@ class Conversation:
         self._say("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=0)
         self._say("input_audio_buffer.committed", item_id=item_id, previous_item_id=None)
         content = [{"type": "input_audio", "transcript": None}]
-        item = {"id": item_id, "object": "realtime.item", "type": "message", "role": "user", "content": content}
+        item = {
+            "id": item_id,
+            "object": "realtime.item",
+            "type": "message",
+            "role": "user",
+            "content": content,
+        }
         self._say("conversation.item.added", previous_item_id=None, item={**item, "status": "completed"})
 
     def _delta(self, response_id: str, item_id: str, *, with_mark: bool) -> None:
@@ -199,7 +213,13 @@ async def _serve() -> None:
     await over.wait()
     server.close()
     told = [
-        {"heard": c.heard, "said": c.said, "barge_ins": c.barge_ins, "late_ms": c.late_ms, "appends": c.appends}
+        {
+            "heard": c.heard,
+            "said": c.said,
+            "barge_ins": c.barge_ins,
+            "late_ms": c.late_ms,
+            "appends": c.appends,
+        }
         for c in conversations
     ]
     sys.stdout.buffer.write(orjson.dumps(told) + b"\n")

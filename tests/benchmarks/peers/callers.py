@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 
 from tests.benchmarks.peers.api import now_ms
-from tests.benchmarks.peers.marks import NUMBERS, Finder, mark
 from tests.benchmarks.peers.light_socket import Socket
+from tests.benchmarks.peers.marks import NUMBERS, Finder, mark
 from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
 
 FRAME_MS = 20
@@ -155,7 +155,8 @@ class Caller:
         while self._waiting and self._waiting[0][0] <= now:
             name = self._waiting.popleft()[1].encode()
             self._socket.send(
-                b'{"event":"mark","sequenceNumber":"2","streamSid":"%s","mark":{"name":"%s"}}' % (self._id, name)
+                b'{"event":"mark","sequenceNumber":"2","streamSid":"%s","mark":{"name":"%s"}}'
+                % (self._id, name)
             )
 
     def told(self) -> dict[str, Any]:

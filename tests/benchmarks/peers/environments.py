@@ -30,10 +30,11 @@ class Environment:
 
 
 _UVLOOP = "uvloop==0.23.0"
-_OURS = "websockets numpy soxr loguru pydantic orjson typer rich pyyaml openai".split()
+_OURS = ["websockets", "numpy", "soxr", "loguru", "pydantic", "orjson", "typer", "rich", "pyyaml", "openai"]
 ENVIRONMENTS = {
     "pipecat": Environment(
-        ("pipecat-ai[websocket]==1.14.0", "uvicorn==0.54.0", "fastapi==0.165.0", _UVLOOP, *_OURS), like_ours=True
+        ("pipecat-ai[websocket]==1.14.0", "uvicorn==0.54.0", "fastapi==0.165.0", _UVLOOP, *_OURS),
+        like_ours=True,
     ),
     "livekit": Environment(
         ("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9", "websockets==15.0.1", "orjson", _UVLOOP)

@@ -1,6 +1,6 @@
 """A WebSocket for the load generator and the API: text messages over loopback, nothing else, at next to no cost.
 
-Not for any other use: it takes no fragments and no extension, and a client masks with zeros, so that a frame can be prepared.
+Not for any other use: it takes no fragments and no extension, and a client masks with zeros, which costs nothing.
 """
 
 from __future__ import annotations

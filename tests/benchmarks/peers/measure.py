@@ -195,7 +195,9 @@ def _said_before(said: list[Any], number: int, at_ms: float) -> Any:
     return next((mark for mark in reversed(said[:index]) if mark[0] == number), None)
 
 
-def _late(calls: list[tuple[list[tuple[float, float]], list[Any]]], from_ms: float) -> tuple[list[float], int]:
+def _late(
+    calls: list[tuple[list[tuple[float, float]], list[Any]]], from_ms: float
+) -> tuple[list[float], int]:
     """Return how late marks were that were said since a time, and how many were said; the last second may be under way."""
     until_ms = max((mark[1] for _, said in calls for mark in said), default=0.0) - 1000
     late = [ms for one, _ in calls for at_ms, ms in one if from_ms <= at_ms <= until_ms]

@@ -1,7 +1,7 @@
 """LiveKit Agents without a room: an `AgentSession` whose sound comes from and goes to Twilio's wire directly.
 
-A room brings a media server, WebRTC and a SIP trunk with it, which would be measured too. What is here for the room is the least
-that can be: two queues, G.711 by table, and marks for what was played. Resampling is LiveKit's own.
+A room brings a media server, WebRTC and a SIP trunk with it, which would be measured too. What is here in its place is the
+least that can be: two queues, G.711 by table, and marks for what was played. Resampling is LiveKit's own.
 """
 
 from __future__ import annotations

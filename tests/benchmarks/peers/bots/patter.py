@@ -22,7 +22,11 @@ if __name__ == "__main__":
     OpenAIRealtimeAdapter.OPENAI_REALTIME_URL = _OPTIONS.api
     carrier = Twilio(account_sid=f"AC{1:032x}", auth_token="k")
     phone = Patter(
-        carrier=carrier, phone_number="+15550001111", webhook_url="bot.example", telemetry=False, persist=False
+        carrier=carrier,
+        phone_number="+15550001111",
+        webhook_url="bot.example",
+        telemetry=False,
+        persist=False,
     )
     agent = phone.agent(engine=OpenAIRealtime(api_key="k"), system_prompt="You answer in one sentence.")
     embedded = server.EmbeddedServer(config=phone._local_config, agent=agent, dashboard=False)

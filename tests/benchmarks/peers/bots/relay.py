@@ -1,6 +1,7 @@
 """The floors: a bare relay between Twilio's wire and the API's, with nothing but websockets and uvloop.
 
-`--transcode` brings G.711 at 8 kHz to PCM at 24 kHz and back with voicepipe's polyphase filter; otherwise the API speaks G.711.
+`--transcode` brings G.711 at 8 kHz to PCM at 24 kHz and back with voicepipe's polyphase filter; without it the API speaks
+G.711.
 """
 
 from __future__ import annotations
