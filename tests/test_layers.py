@@ -25,6 +25,7 @@ LAYERS = [
     "telemetry",
     "audio",
     "pipeline",
+    "hops",
     "frames",
     "errors",
 ]

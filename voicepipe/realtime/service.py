@@ -36,6 +36,7 @@ from voicepipe.frames import (
     LLMUpdateSettingsFrame,
     MetricsFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
@@ -52,7 +53,7 @@ from voicepipe.realtime.turns import Turns
 from voicepipe.realtime.waiting import Waiting
 
 
-class RealtimeService(LLMService[RealtimeAdapter]):
+class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     """A realtime API as one processor.
 
     A provider's service gives it a session and says where to connect; that is all there is to a provider here.

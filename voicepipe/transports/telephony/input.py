@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from loguru import logger
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import ClientConnectedFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 
 from voicepipe.errors import CarrierStreamError
 from voicepipe.frames import (
@@ -21,6 +21,7 @@ from voicepipe.frames import (
     StartFrame,
     StopFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.transports.telephony.chunk_order import ChunkOrder
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
@@ -36,7 +37,7 @@ OnMark = Callable[[str], Awaitable[None]]
 OnClient = Callable[[], Awaitable[None]]
 
 
-class TelephonyInput(FrameProcessor):
+class TelephonyInput(SoundHops):
     """Pushes what the caller says and presses, as soon as it is there; at the end of the call it ends the pipeline.
 
     Args:

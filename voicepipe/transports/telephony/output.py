@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from loguru import logger
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.audio.dtmf import dtmf_sound
 from voicepipe.audio.resampler import StreamResampler
@@ -27,13 +27,14 @@ from voicepipe.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
 from voicepipe.transports.telephony.stream import MediaStream
 
 
-class TelephonyOutput(FrameProcessor):
+class TelephonyOutput(SoundHops):
     """Sends the bot's sound to the carrier, which plays it at its own pace, and counts what was heard by its marks.
 
     After each message of sound a mark goes out; when it comes back, a `PlaybackMarkFrame` goes upstream. The bot has started
