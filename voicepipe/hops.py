@@ -24,6 +24,7 @@ from voicepipe.frames import (
     InputAudioRawFrame,
     OutputAudioRawFrame,
     PlaybackMarkFrame,
+    SystemFrame,
     TTSAudioRawFrame,
 )
 
@@ -44,6 +45,8 @@ class SoundHops(FrameProcessor):
         super().__init__(**kwargs)
         self.__listeners = [self._event_handlers[event] for event in _EVENTS]
         self.__hops: FrameProcessorSetup | None = None
+        self.__waiting = 0
+        self.__is_paused = False
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Take note of who observes the pipeline."""
@@ -64,15 +67,43 @@ class SoundHops(FrameProcessor):
         direction: FrameDirection = FrameDirection.DOWNSTREAM,
         callback: FrameCallback | None = None,
     ) -> None:
-        """Take a frame; sound is processed at once if the processor is in direct mode."""
-        at_once = self._enable_direct_mode and callback is None and self._goes_quickly(frame)
-        if not at_once:
-            await super().queue_frame(frame, direction, callback)
+        """Take a frame. Sound is processed at once, in direct mode or if nothing is in the queue that it would overtake."""
+        if callback is not None or not self._goes_quickly(frame) or not self._may_go_at_once(frame):
+            await self._queue(frame, direction, callback)
         elif not self._cancelling:
             try:
                 await self.process_frame(frame, direction)
             except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
                 await _tell(self, "Error processing frame", error)
+
+    def _may_go_at_once(self, frame: Frame) -> bool:
+        if self._enable_direct_mode:
+            return True
+        # Only system frames stand in the first of a processor's two queues, and only those are its to overtake.
+        return isinstance(frame, SystemFrame) and not self.__waiting and not self.__is_paused
+
+    async def _queue(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
+        if self._enable_direct_mode or not isinstance(frame, SystemFrame):
+            await super().queue_frame(frame, direction, callback)
+            return
+
+        async def processed(processor: FrameProcessor, frame: Frame, direction: FrameDirection) -> None:
+            self.__waiting -= 1
+            if callback is not None:
+                await callback(processor, frame, direction)
+
+        self.__waiting += 1
+        await super().queue_frame(frame, direction, processed)
+
+    async def pause_processing_system_frames(self) -> None:
+        """Hold system frames, sound among them."""
+        self.__is_paused = True
+        await super().pause_processing_system_frames()
+
+    async def resume_processing_system_frames(self) -> None:
+        """Take up again the system frames that were held."""
+        self.__is_paused = False
+        await super().resume_processing_system_frames()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Do what is to be done with every frame; with sound, only the observers are told."""
