@@ -20,6 +20,8 @@ from pipecat.processors.frame_processor import (
 from pipecat.utils.errors import ErrorCategory
 
 from voicepipe.frames import (
+    CodedInputAudioRawFrame,
+    CodedTTSAudioRawFrame,
     Frame,
     InputAudioRawFrame,
     OutputAudioRawFrame,
@@ -28,7 +30,16 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
 )
 
-SOUND: Final = frozenset({InputAudioRawFrame, OutputAudioRawFrame, TTSAudioRawFrame, PlaybackMarkFrame})
+SOUND: Final = frozenset(
+    {
+        InputAudioRawFrame,
+        CodedInputAudioRawFrame,
+        OutputAudioRawFrame,
+        TTSAudioRawFrame,
+        CodedTTSAudioRawFrame,
+        PlaybackMarkFrame,
+    }
+)
 """The frames that go the quick way, subclasses excluded: what moves many times a second."""
 _EVENTS: Final = (
     "on_before_process_frame",

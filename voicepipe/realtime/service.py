@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -153,6 +153,18 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     @abstractmethod
     def changes_of(self, delta: LLMSettings) -> Mapping[str, Any]:
         """Return what a delta of settings means to the session, for `Session.update`."""
+
+    def append_coded(self, coding: str, sound: bytes) -> Sequence[Output] | None:
+        """Take sound of the user that is still coded, and return what follows; None if it has to be decoded.
+
+        For providers whose wire can speak a telephone's coding.
+
+        Args:
+            coding: `PCMU` or `PCMA`, at 8,000 Hz.
+            sound: One byte a sample.
+        """
+        del coding, sound
+        return None
 
     # What an application may call.
 

@@ -13,6 +13,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSet
 from voicepipe.errors import CarrierStreamError
 from voicepipe.frames import (
     CancelFrame,
+    CodedInputAudioRawFrame,
     EndFrame,
     EndWorkerFrame,
     Frame,
@@ -31,6 +32,7 @@ from voicepipe.transports.telephony.events import (
     SoundArrived,
     StreamStopped,
 )
+from voicepipe.transports.telephony.line_codec import G711, LineCodec
 from voicepipe.transports.telephony.stream import MediaStream
 
 OnMark = Callable[[str], Awaitable[None]]
@@ -130,8 +132,7 @@ class TelephonyInput(SoundHops):
         wire = self._stream.wire
         sounds = [event.sound] if wire.keeps_order else self._order.take(event.chunk, event.sound)
         for sound in sounds:
-            pcm = wire.incoming.decode(sound)
-            await self.push_frame(InputAudioRawFrame(pcm, wire.incoming.sample_rate, 1))
+            await self.push_frame(_frame(sound, wire.incoming))
 
     async def _press(self, key: str) -> None:
         if self._is_over:
@@ -141,3 +142,11 @@ class TelephonyInput(SoundHops):
             logger.warning(f"{self}: the key {key!r} has no frame and is passed over")
             return
         await self.push_frame(InputDTMFFrame(KeypadEntry(key)))
+
+
+def _frame(sound: bytes, codec: LineCodec) -> InputAudioRawFrame:
+    if codec.name not in G711:
+        return InputAudioRawFrame(codec.decode(sound), codec.sample_rate, 1)
+    return CodedInputAudioRawFrame(
+        b"", codec.sample_rate, 1, coding=codec.name, coded=sound, decode=codec.decode
+    )

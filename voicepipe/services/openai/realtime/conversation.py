@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, Literal
 
 from voicepipe.errors import SettingsError
-from voicepipe.realtime.events import SideResponse
+from voicepipe.realtime.events import Output, SideResponse
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.services.openai.realtime.events import SessionProperties
@@ -38,6 +38,10 @@ class OpenAIConversation(RealtimeService):
         session = OpenAIRealtimeSession(properties, client_interrupts=judged, resumes_answers=resume_answers)
         super().__init__(session=session, interruptions=interruptions, **kwargs)
         self._tokens = count(1)
+
+    def append_coded(self, coding: str, sound: bytes) -> Sequence[Output] | None:
+        """Take sound of the user that is coded as the wire has it, if it does."""
+        return self.session.append_coded(coding, sound)
 
     async def create_response(
         self,
