@@ -158,6 +158,15 @@ def test_coded_sound_is_decoded_when_it_is_read():
     assert (len(frame.audio), len(decoded), frame.coded) == (320, 1, b"\xff" * 160)
 
 
+def test_the_text_of_coded_sound_does_not_decode_it():
+    frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff" * 160, decode=_never)
+    assert str(frame).endswith("(PCMU, frames: 160)")
+
+
+def _never(sound: bytes) -> bytes:
+    raise AssertionError(f"{len(sound)} bytes were decoded")
+
+
 def test_coded_sound_becomes_plain_sound_when_it_is_set():
     frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff", decode=bytes)
     frame.audio = b"\1\0"

@@ -109,6 +109,7 @@ class _DecodedWhenRead:
     coding: str
     coded: bytes
     decode: Callable[[bytes], bytes]
+    name: str
     num_frames: int
     _pcm = b""
 
@@ -129,6 +130,10 @@ class _DecodedWhenRead:
         super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - the frame's
         if not self._pcm:
             self.coded, self.num_frames = coded, len(coded)
+
+    def __str__(self) -> str:
+        # Pipecat makes the text of every frame that it pushes, traced or not; that of sound counts its bytes.
+        return f"{self.name}({self.coding}, frames: {self.num_frames})"
 
 
 @dataclass
