@@ -38,6 +38,7 @@ from voicepipe.realtime.events import (
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerEvent,
     ServerTool,
     SessionReady,
     SettingsApplied,
@@ -200,6 +201,9 @@ class Happenings:
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)
 
+    async def _server_event(self, happening: ServerEvent) -> None:
+        await self._service.announce("on_server_event", happening.name, happening.payload)
+
     async def _oddity(self, happening: Oddity) -> None:
         logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
 
@@ -233,5 +237,6 @@ class Happenings:
         SettingsApplied: _settings_applied,
         TranscriptionUsage: _transcription_usage,
         RateLimits: _rate_limits,
+        ServerEvent: _server_event,
         Oddity: _oddity,
     }
