@@ -16,6 +16,7 @@ from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.events import Failure
 from voicepipe.realtime.link import Reconnect
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.services.elevenlabs.convai.errors import fate_of
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
 from voicepipe.services.elevenlabs.convai.session import ElevenLabsConvAISession
 
@@ -102,7 +103,7 @@ class ElevenLabsConversation(RealtimeService):
         if closed == Closed(1000, "renewed"):
             await super().link_down(closed)
             return
-        fate, failure = self.session.fate_of(closed.code, closed.reason)
+        fate, failure = fate_of(closed.code, closed.reason)
         if fate == "lost":
             await super().link_down(closed)
             return

@@ -16,7 +16,10 @@ GOES_ON: Final = (
     "The connection was interrupted for a moment. This is the same conversation, and it goes on from here: do not greet "
     "again, do not mention the interruption, and keep to the language that was spoken. What was said so far:"
 )
-GO_ON: Final = "(The connection was interrupted while you spoke.) Go on from exactly where your last message stops, without repeating it."
+GO_ON: Final = (
+    "(The connection was interrupted while you spoke.) Go on from exactly where your last message stops, without "
+    "repeating it."
+)
 _SPEAKERS: Final = {"user": "The user said", "assistant": "You said", "system": "You were told"}
 
 
@@ -33,7 +36,7 @@ def retold(history: History, *, goes_on: bool, without: Collection[str] = ()) ->
         one for one in history.entries(_NEWEST) if not (isinstance(one, Said) and one.item_id in without)
     ]
     if not goes_on:
-        return "\n".join(one.text if _is_note(one) else _line(one, calls) for one in entries)
+        return "\n".join(_note(one) or _line(one, calls) for one in entries)
     lines: list[str] = []
     left = _LONGEST
     for entry in reversed(entries):
@@ -45,8 +48,8 @@ def retold(history: History, *, goes_on: bool, without: Collection[str] = ()) ->
     return "\n".join([GOES_ON, *lines])
 
 
-def _is_note(entry: Entry) -> bool:
-    return isinstance(entry, Said) and entry.role == "system"
+def _note(entry: Entry) -> str:
+    return entry.text if isinstance(entry, Said) and entry.role == "system" else ""
 
 
 def _line(entry: Entry, calls: dict[str, str]) -> str:

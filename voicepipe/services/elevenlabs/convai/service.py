@@ -9,7 +9,6 @@ from typing import Any, Self, cast
 
 from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven
-from pydantic import ValidationError
 
 from voicepipe.errors import SettingsError
 from voicepipe.realtime.connection import Endpoint, Limits
@@ -61,8 +60,8 @@ class ElevenLabsConvAIService(ElevenLabsConversation):
         llm.register_function("get_weather", get_weather)
         Pipeline([transport.input(), AudioResampler(), llm, transport.output()])
 
-    Instructions, voice, tools and sound formats are the agent's, set at ElevenLabs. Nothing of that is overridden unless it is
-    given here, and each override must be allowed in the agent's security settings.
+    Instructions, voice, tools and sound formats are the agent's, set at ElevenLabs. Nothing of that is overridden unless
+    it is given here, and each override must be allowed in the agent's security settings.
 
     Args:
         api_key: The key, never logged; "" takes it from `ELEVENLABS_API_KEY`. None is for an agent that needs none.

@@ -16,7 +16,6 @@ from voicepipe.realtime.events import Failure, ItemRetrieved, Oddity, Output
 from voicepipe.realtime.history import History
 from voicepipe.realtime.session import Detail, Role
 from voicepipe.services.elevenlabs.convai import wire
-from voicepipe.services.elevenlabs.convai.errors import Fate, fate_of
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
 from voicepipe.services.elevenlabs.convai.incoming import CANCELLED, Incoming
 from voicepipe.services.elevenlabs.convai.retelling import result_later
@@ -148,10 +147,6 @@ class ElevenLabsConvAISession:
         """Take note that nothing came of the reply for as long as `ends_after_ms` says."""
         return self._state.replies.ended()
 
-    def fate_of(self, code: int, reason: str) -> tuple[Fate, Failure | None]:
-        """Return what a close of the server's means."""
-        return fate_of(code, reason)
-
     def closed(self) -> list[Output]:
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         return self._state.lost()
@@ -229,8 +224,8 @@ class ElevenLabsConvAISession:
     def add_message(self, role: Role, text: str) -> list[Output]:
         """Put a message into the conversation, without asking for an answer.
 
-        What the user writes waits until an answer is wanted (`create_response`): then it is a turn of the user's. If the user
-        speaks first, the agent is told of it.
+        What the user writes waits until an answer is wanted (`create_response`): then it is a turn of the user's. If the
+        user speaks first, the agent is told of it.
         """
         state = self._state
         if role == "user":

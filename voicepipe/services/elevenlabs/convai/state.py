@@ -124,7 +124,9 @@ class State:
         self.replies.new_connection(judges_greeting=goes_on)
         ready = SessionReady(str(metadata.get("conversation_id") or ""), is_resumed=goes_on)
         outputs: list[Output] = [ready, SettingsApplied(metadata)]
-        unsaid = {one.item_id for one in self.written} | ({self._owed_item} if self._owed else set())
+        unsaid = {one.item_id for one in self.written}
+        if self._owed:
+            unsaid.add(self._owed_item)
         told = retold(self.history, goes_on=goes_on, without=unsaid)
         if told:
             outputs.append(wire.contextual_update(told))
