@@ -100,8 +100,9 @@ class Replies:
 
     @property
     def is_running(self) -> bool:
-        """Whether a response that somebody hears has not ended."""
-        return self.current is not None and not (self.current.is_cut or self.current.is_muted)
+        """Whether a response that somebody hears has not ended; while functions run, nobody hears anything."""
+        reply = self.current
+        return reply is not None and not (reply.is_cut or reply.is_muted or reply.only_calls)
 
     def is_late(self, event_id: int | None) -> bool:
         """Whether an event belongs to what was interrupted."""
@@ -251,6 +252,8 @@ class Replies:
         """
         self._interrupted_at = 0
         self._is_streaming = False
+        # What another connection said, this one's server can neither stop nor correct.
+        self._said.clear()
         self._judges_next = judges_greeting and bool(self.greeting)
 
     # Within.
