@@ -11,6 +11,7 @@ from loguru import logger
 from rich.console import Console
 from rich.markup import escape
 
+from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, exit_for
 
 app = typer.Typer(
@@ -31,8 +32,20 @@ def demo(
         typer.Argument(help="A WAV file with a spoken question; without it, two questions that come along."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the results are written.")] = Path("demo-output"),
-    live: Annotated[bool, typer.Option("--live", help="Talk to OpenAI, with OPENAI_API_KEY.")] = False,
-    model: Annotated[str, typer.Option(help="The model's name.")] = "gpt-realtime",
+    engine: Annotated[
+        EngineName, typer.Option(help="Which realtime API the bot talks with.")
+    ] = EngineName.OPENAI,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Talk to the API itself, with OPENAI_API_KEY, or with ELEVENLABS_API_KEY and ELEVENLABS_AGENT_ID.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model's name; gpt-realtime without it. ElevenLabs' agents have their own."),
+    ] = None,
     script: Annotated[Path | None, typer.Option(help="What the local brain answers (YAML).")] = None,
     port: Annotated[int, typer.Option(help="The local server's port; 0 takes a free one.")] = 0,
     verbose: Verbose = False,
@@ -42,7 +55,7 @@ def demo(
     from voicepipe.cli.demo import run_demo
 
     try:
-        code = run_demo(question, out=out, live=live, model=model, script=script, port=port)
+        code = run_demo(question, out=out, live=live, engine=engine, model=model, script=script, port=port)
     except EXPECTED as error:
         _fail(error)
     raise typer.Exit(code)

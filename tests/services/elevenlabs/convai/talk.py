@@ -67,6 +67,19 @@ class Talk:
         return heard(Sound(b"".join(frame.audio for frame in frames), frames[0].sample_rate))
 
 
+class Ticking:
+    """Lets a virtual clock go in small steps, so that bytes that are slow to arrive do not cost seconds of it."""
+
+    def __enter__(self) -> None:
+        self._tick()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(0.005, self._tick)
+
+
 @asynccontextmanager
 async def talking(
     *agents: Agent,
@@ -88,5 +101,6 @@ async def talking(
         }
         llm = ElevenLabsConvAIService(**{**given, **options})
         prepare(llm)
-        async with running(*around(llm)) as bot:
-            yield Talk(bot, wire, llm, server)
+        with Ticking():
+            async with running(*around(llm)) as bot:
+                yield Talk(bot, wire, llm, server)

@@ -396,8 +396,8 @@ class TestLinks:
 
     @pytest.mark.virtual_time
     async def test_a_drop_inside_an_answer_closes_its_brackets_and_the_answer_is_taken_up(self):
-        faults = Faults([Fault(at="audio", nth=4, do="drop")])
-        async with talking(server_options={"faults": faults, "pace": SLOWLY}) as talk:
+        faults = Faults([Fault(at="audio", nth=3, do="drop")])
+        async with talking(server_options={"faults": faults, "pace": Pace(delta_ms=100, speed=4.0)}) as talk:
             await talk.say("hello")
             await talk.bot.down.wait_for(LLMFullResponseEndFrame, count=2)
         assert talk.bot.down.names(*BRACKETS) == [one.__name__ for one in BRACKETS] * 2
