@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicepipe.audio.resampler import AudioResampler
     from voicepipe.pipeline import Pipeline, RunResult, run
+    from voicepipe.services.elevenlabs.convai import ElevenLabsConvAIService
     from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
     from voicepipe.transports.wav_file import WavFileTransport
 
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AudioResampler": "voicepipe.audio.resampler",
+    "ElevenLabsConvAIService": "voicepipe.services.elevenlabs.convai",
     "OpenAIRealtimeLLMService": "voicepipe.services.openai.realtime",
     "Pipeline": "voicepipe.pipeline",
     "RunResult": "voicepipe.pipeline",
@@ -27,6 +29,7 @@ _HOME = {
 
 __all__ = [
     "AudioResampler",
+    "ElevenLabsConvAIService",
     "OpenAIRealtimeLLMService",
     "Pipeline",
     "RunResult",
