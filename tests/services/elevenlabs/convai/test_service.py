@@ -40,6 +40,7 @@ from voicepipe.local import Fault, Faults, Pace
 from voicepipe.local.elevenlabs import Agent, ClientTool, EndCallTool, WebhookTool
 from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
 from voicepipe.realtime.history import Said
+from voicepipe.realtime.interruptions import Interruptions
 
 BRACKETS = (LLMFullResponseStartFrame, TTSStartedFrame, TTSStoppedFrame, LLMFullResponseEndFrame)
 HELLO = "Hello! How can I help you?"
@@ -221,6 +222,18 @@ class TestBargeIn:
             await talk.say("hello")
             await talk.bot.down.wait_for(LLMFullResponseEndFrame, count=2)
         assert talk.words(since=count) == HELLO
+
+    @pytest.mark.virtual_time
+    async def test_where_interruptions_are_off_the_user_is_not_heard_while_the_bot_speaks(self):
+        off = Interruptions(allowed=False)
+        async with talking(server_options={"pace": SLOWLY}, interruptions=off) as talk:
+            await talk.say("hello")
+            await talk.bot.down.wait_for(TTSAudioRawFrame, count=1)
+            await talk.say("stop")
+            await talk.bot.down.wait_for(LLMFullResponseEndFrame)
+            await asyncio.sleep(2)
+        assert talk.words() == HELLO
+        assert [frame.text for frame in talk.bot.up.of(TranscriptionFrame)] == ["hello"]
 
 
 class TestFunctions:

@@ -298,6 +298,13 @@ class TestInterruptions:
         [finished] = [one for one in outputs if isinstance(one, ResponseFinished)]
         assert finished.status == "cancelled"
 
+    def test_what_comes_after_a_noise_is_heard_also_without_words_before_it(self):
+        session = ready_session()
+        given(session, agent_says("A long story.", 1), audio(2, is_final=False), interruption(5))
+        assert session.ends_after_ms == 500
+        outputs = given(session, audio(6, is_final=False))
+        assert names(outputs) == ["ResponseFinished", "UserSpeechStopped", "ResponseStarted", "AudioChunk"]
+
     def test_the_history_follows_the_correction(self):
         session = ready_session()
         given(session, agent_says("One two three.", 1), audio(2, 1000), interruption(3))

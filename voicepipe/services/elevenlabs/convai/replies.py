@@ -102,7 +102,9 @@ class Replies:
     def is_running(self) -> bool:
         """Whether a response that somebody hears has not ended; while functions run, nobody hears anything."""
         reply = self.current
-        return reply is not None and not (reply.is_cut or reply.is_muted or reply.only_calls)
+        if reply is None or reply.only_calls:
+            return False
+        return not (reply.is_cut or reply.is_muted or reply.is_judged)
 
     def is_late(self, event_id: int | None) -> bool:
         """Whether an event belongs to what was interrupted."""
@@ -162,8 +164,11 @@ class Replies:
 
     def called(self, call_id: str) -> tuple[str, list[Output]]:
         """Take note of a function call; returns the response that makes it, and what happened before it."""
-        reply, outputs = self._running()
-        outputs += self._judge(reply, "")
+        reply = self.current
+        # A call is for somebody, also behind words that are for nobody.
+        outputs = self.finish() if reply is not None and (reply.is_cut or reply.is_muted) else []
+        reply, begun = self._running()
+        outputs += [*begun, *self._judge(reply, "")]
         reply.calls.append(call_id)
         return reply.response_id, outputs
 
@@ -220,6 +225,10 @@ class Replies:
         self._carry = b""
         if reply is None or reply.is_muted:
             return []
+        if reply.is_judged and (reply.is_cut or status is not None):
+            # Nobody was told that it began, and what was held of it is for nobody now.
+            self._history.delete(reply.item_id)
+            return []
         self._history.done(reply.item_id)
         outputs = self._judge(reply, "")
         if status is None:
@@ -275,9 +284,14 @@ class Replies:
     def _make_room(self, *, for_words: bool) -> list[Output]:
         """End a response that something new cannot belong to."""
         reply = self.current
-        if reply is None:
-            return []
+        if reply is None or self.was_stopped(reply.item_id):
+            return self._end_stopped()
         return self.finish() if reply.only_calls or (for_words and reply.is_whole) else []
+
+    def _end_stopped(self) -> list[Output]:
+        """End a response that the server stopped: what comes now and is not late belongs to another one."""
+        reply = self.current
+        return self.finish() if reply is not None and self.was_stopped(reply.item_id) else []
 
     def _say(self, reply: Reply, text: str, *, speaks: bool) -> list[Output]:
         if not text:

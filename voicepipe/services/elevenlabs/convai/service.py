@@ -58,7 +58,7 @@ class ElevenLabsConvAIService(ElevenLabsConversation):
 
         llm = ElevenLabsConvAIService(agent_id="agent_...")  # the key is in ELEVENLABS_API_KEY
         llm.register_function("get_weather", get_weather)
-        Pipeline([transport.input(), AudioResampler(), llm, transport.output()])
+        Pipeline([transport.input(), llm, transport.output()])
 
     Instructions, voice, tools and sound formats are the agent's, set at ElevenLabs. Nothing of that is overridden unless
     it is given here, and each override must be allowed in the agent's security settings.

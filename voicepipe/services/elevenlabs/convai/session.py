@@ -129,7 +129,11 @@ class ElevenLabsConvAISession:
         Whoever has a clock calls `reply_ended` then.
         """
         reply, replies = self._state.replies.current, self._state.replies
-        if reply is None or reply.only_calls or (replies.marks_ends and reply.has_sound):
+        if reply is None or reply.only_calls:
+            return None
+        if replies.was_stopped(reply.item_id):
+            return _NO_SOUND_MS
+        if replies.marks_ends and reply.has_sound:
             return None
         return _NO_SOUND_MS if reply.has_sound or reply.is_cut else _NO_SOUND_YET_MS
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import voicepipe
-from voicepipe.realtime.events import Output, ResponseFinished, Send, SessionReady, SettingsApplied
+from voicepipe.realtime.events import Output, Send, SessionReady, SettingsApplied
 from voicepipe.realtime.history import History
 from voicepipe.services.elevenlabs.convai import wire
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
@@ -203,8 +203,7 @@ class State:
         self.turns.answered()
         self.recent.keep(HOLD_MS if self.turns.is_open else _ONSET_MS)
         self.early.put(self.recent)
-        # What was held of it until its words would be known is for nobody now.
-        return [one for one in ended if isinstance(one, ResponseFinished)]
+        return ended
 
     def reset(self) -> None:
         """Forget the conversation, but not the settings."""
