@@ -222,6 +222,8 @@ class TestTurns:
     def test_where_the_server_marks_ends_no_clock_is_needed(self):
         session = ready_session()
         given(session, agent_says("Hi.", 1), audio(2, is_final=False))
+        assert session.ends_after_ms == 500
+        given(session, audio(3, is_final=True), agent_says("So?", 4), audio(5, is_final=False))
         assert session.ends_after_ms is None
 
     def test_words_in_parts_are_told_as_they_come_and_not_again(self):

@@ -150,8 +150,11 @@ class Replies:
         return outputs
 
     def sound(self, sound: bytes, kind: WireFormat, *, is_final: bool | None) -> list[Output]:
-        """Take sound in a format of the wire; `is_final` None is that of a server that does not mark ends."""
-        self.marks_ends = self.marks_ends or is_final is not None
+        """Take sound in a format of the wire; `is_final` None is that of a server that does not mark ends.
+
+        Only an end that was marked shows that ends are marked: the field is there in some captures and never true.
+        """
+        self.marks_ends = self.marks_ends or is_final is True
         outputs = self._make_room(for_words=False)
         reply, begun = self._running()
         outputs += begun
