@@ -104,8 +104,8 @@ def minutes_cost(
 
 
 def billed_minutes(seconds: float | Decimal, provider: ProviderPricing) -> Decimal:
-    """Return the minutes that a provider counts for a time."""
-    minutes = Decimal(str(seconds)) / _MINUTE
+    """Return the minutes that a provider counts for a time; what is below a millisecond is a clock's rounding."""
+    minutes = round(Decimal(str(seconds)), 3) / _MINUTE
     return minutes.to_integral_value(ROUND_CEILING) if provider.rounds_up else minutes
 
 
