@@ -24,6 +24,7 @@ class Cost:
         stt: Writing down what the user said.
         tts: Speaking, where that is not the model's.
         telephony: The carrier.
+        known: The sum of all that has a price: the call cost at least this.
         llm_by_kind: `llm` by kind of token; empty where minutes are billed.
         llm_cached_savings: How much less `llm` is than it would be without the cache; not part of the total.
     """
@@ -32,6 +33,7 @@ class Cost:
     stt: Decimal | None = ZERO
     tts: Decimal | None = ZERO
     telephony: Decimal | None = ZERO
+    known: Decimal = ZERO
     llm_by_kind: Mapping[TokenKind, Decimal | None] = field(default_factory=dict[TokenKind, "Decimal | None"])
     llm_cached_savings: Decimal = ZERO
 
@@ -39,13 +41,6 @@ class Cost:
     def total(self) -> Decimal | None:
         """The sum of all parts; None if one of them has no price."""
         return added(self.parts.values())
-
-    @property
-    def known(self) -> Decimal:
-        """The sum of the parts that have a price: the call cost at least this."""
-        known = [part for kind, part in self.parts.items() if kind != "llm" and part is not None]
-        by_kind = [part for part in self.llm_by_kind.values() if part is not None]
-        return sum([*known, *(by_kind if self.llm is None else [self.llm])], ZERO)
 
     @property
     def parts(self) -> Mapping[str, Decimal | None]:
@@ -61,6 +56,11 @@ def added(amounts: Iterable[Decimal | None]) -> Decimal | None:
             return None
         total += amount
     return total
+
+
+def known_of(amounts: Iterable[Decimal | None]) -> Decimal:
+    """Return the sum of the amounts that are known."""
+    return sum((amount for amount in amounts if amount is not None), ZERO)
 
 
 def token_cost(tokens: Tokens, rates: Rates | None) -> Mapping[TokenKind, Decimal | None]:

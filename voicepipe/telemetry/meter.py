@@ -6,7 +6,7 @@ of the same tokens. Times are seconds on any one clock and passed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -29,11 +29,12 @@ from voicepipe.telemetry.cost import (
     billed_minutes,
     cached_savings,
     characters_cost,
+    known_of,
     minutes_cost,
     token_cost,
 )
 from voicepipe.telemetry.pricing import DEFAULT_PRICING, Pricing
-from voicepipe.telemetry.rates import PricingUnit, ProviderPricing, Rates
+from voicepipe.telemetry.rates import PricingUnit, ProviderPricing, Rates, price
 from voicepipe.telemetry.tokens import TokenKind, usage_of
 from voicepipe.telemetry.usage import Ledger, Used
 
@@ -94,7 +95,7 @@ class CallMeter:
         on_cap: Called once, with the account, when what is known of the cost reaches the cap.
 
     Raises:
-        SettingsError: A cap that is not above zero, or a provider that is not in the price list.
+        SettingsError: A cap that is no number above zero, or a provider that is not in the price list.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class CallMeter:
         pricing: Pricing = DEFAULT_PRICING,
         *,
         billing: Billing | None = None,
-        cap: Decimal | float | None = None,
+        cap: Decimal | float | str | None = None,
         on_cap: Callable[[Account], None] | None = None,
     ) -> None:
         self._pricing = pricing
@@ -113,9 +114,9 @@ class CallMeter:
                 raise SettingsError(
                     f"billing.{name}", f"{provider!r} is not in the price list; add its prices"
                 )
-        self._cap = None if cap is None else Decimal(str(cap))
-        if self._cap is not None and not self._cap > 0:
-            raise SettingsError("cap", f"has to be above zero, not {cap}")
+        self._cap = None if cap is None else price(cap, "cap")
+        if self._cap == 0:
+            raise SettingsError("cap", "has to be above zero: nothing could be said")
         self._on_cap = on_cap
         self._ledger = Ledger()
         self._started_secs: float | None = None
@@ -193,14 +194,22 @@ class CallMeter:
         used, call_secs = self._ledger.used(), self._call_secs(now_secs)
         carrier = self._carrier()
         minutes = ZERO if carrier is None else billed_minutes(call_secs, carrier)
-        llm, by_kind, savings = self._llm(used, call_secs)
+        llm = self._llm(used, call_secs)
+        stt = [self._stt(model, secs) for model, secs in used.transcribed_secs.items()]
+        tts = [self._tts(model, count) for model, count in used.spoken_chars.items()]
+        telephony = ZERO if carrier is None else minutes_cost(call_secs, carrier)
+        by_kind: dict[TokenKind, Decimal | None] = {}
+        for kind, amount in llm:
+            if kind is not None:
+                by_kind[kind] = added((by_kind.get(kind, ZERO), amount))
         cost = Cost(
-            llm=llm,
-            stt=added(self._stt(model, secs) for model, secs in used.transcribed_secs.items()),
-            tts=added(self._tts(model, count) for model, count in used.spoken_chars.items()),
-            telephony=ZERO if carrier is None else minutes_cost(call_secs, carrier),
+            llm=added(amount for _, amount in llm),
+            stt=added(stt),
+            tts=added(tts),
+            telephony=telephony,
+            known=known_of([*(amount for _, amount in llm), *stt, *tts, telephony]),
             llm_by_kind=by_kind,
-            llm_cached_savings=savings,
+            llm_cached_savings=self._savings(used),
         )
         return Account(used, call_secs, minutes, cost)
 
@@ -210,23 +219,26 @@ class CallMeter:
         end_secs = now_secs if self._ended_secs is None else self._ended_secs
         return max(0.0, end_secs - self._started_secs)
 
-    def _llm(
-        self, used: Used, call_secs: float
-    ) -> tuple[Decimal | None, Mapping[TokenKind, Decimal | None], Decimal]:
+    def _llm(self, used: Used, call_secs: float) -> list[tuple[TokenKind | None, Decimal | None]]:
+        """Return the amounts that the model costs, with the kind of token each is for; None is for its minutes."""
         engine = self._billing.engine
         provider = self._pricing[engine] if engine is not None else None
         if provider is not None and provider.unit is PricingUnit.MINUTE:
-            return minutes_cost(call_secs, provider, self._billing.model), {}, ZERO
-        by_kind: dict[TokenKind, Decimal | None] = {}
-        savings = ZERO
+            return [(None, minutes_cost(call_secs, provider, self._billing.model))]
+        amounts: list[tuple[TokenKind | None, Decimal | None]] = []
         for model, tokens in used.tokens.items():
-            rates = self._rates(engine, model, PricingUnit.TOKEN)
-            for kind, amount in token_cost(tokens, rates).items():
+            for kind, amount in token_cost(tokens, self._rates(engine, model, PricingUnit.TOKEN)).items():
                 if amount is None:
-                    self._warn(f"{kind} tokens of the model", model)
-                by_kind[kind] = added((by_kind.get(kind, ZERO), amount))
-            savings += cached_savings(tokens, rates)
-        return added(by_kind.values()), by_kind, savings
+                    self._warn("tokens of the model", model)
+                amounts.append((kind, amount))
+        return amounts
+
+    def _savings(self, used: Used) -> Decimal:
+        engine = self._billing.engine
+        rows = [
+            (tokens, self._rates(engine, model, PricingUnit.TOKEN)) for model, tokens in used.tokens.items()
+        ]
+        return sum((cached_savings(tokens, rates) for tokens, rates in rows), ZERO)
 
     def _stt(self, model: str | None, seconds: float) -> Decimal | None:
         name = self._billing.stt or self._whose(model, PricingUnit.MINUTE)

@@ -198,7 +198,7 @@ def rates_of(values: Any, where: str) -> Rates:
         if name in ("as_of", "source"):
             row[name] = value
         elif name in AMOUNTS:
-            row[name] = _amount(value, f"{where}.{name}")
+            row[name] = price(value, f"pricing.{where}.{name}")
         else:
             raise SettingsError(f"pricing.{where}.{name}", f"no such price; there are {', '.join(AMOUNTS)}")
     return Rates(**row)
@@ -210,7 +210,16 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def _amount(value: Any, where: str) -> Decimal:
+def price(value: Any, field_name: str) -> Decimal:
+    """Return an amount of money from a number, or from the text of one.
+
+    Args:
+        value: In US dollars.
+        field_name: What it is the price of, for errors.
+
+    Raises:
+        SettingsError: It is no number of zero or more.
+    """
     if isinstance(value, Decimal | int | float | str) and not isinstance(value, bool):
         try:
             # By way of the text: 0.0085 is meant, not the binary fraction next to it.
@@ -219,9 +228,7 @@ def _amount(value: Any, where: str) -> Decimal:
             amount = Decimal("NaN")
         if amount.is_finite() and amount >= 0:
             return amount
-    raise SettingsError(
-        f"pricing.{where}", f"has to be a number of zero or more in US dollars, not {value!r}"
-    )
+    raise SettingsError(field_name, f"has to be a number of zero or more in US dollars, not {value!r}")
 
 
 def _unit(value: Any, where: str) -> PricingUnit:
