@@ -148,6 +148,7 @@ class CallObserver(FirstHopObserver):
 
     def _response_ended(self, _frame: Frame, _at_ms: float) -> None:
         self._is_open = False
+        self._tell(self._saying)
 
     def _bot_words(self, frame: LLMTextFrame, at_ms: float) -> None:
         # Words that go with the model's own sound reach the context another way.
