@@ -192,6 +192,14 @@ class TestWhatWasHeard:
         [turn] = call.turns
         assert (turn.is_interrupted, turn.heard_text, turn.bot_stopped_ms) == (True, "", None)
 
+    async def test_of_an_answer_that_runs_when_the_call_ends_what_was_played_by_then(self, call):
+        await call.see(LLMFullResponseStartFrame(), says("one two"), sound(2000), BotStartedSpeakingFrame())
+        await asyncio.sleep(0.5)
+        call.observer.finish()
+        await asyncio.sleep(0.5)
+        call.observer.finish()
+        assert call.turns[0].heard_ms == 500.0
+
     async def test_an_interruption_after_the_answer_cuts_nothing(self, call):
         await call.see(LLMFullResponseStartFrame(), says("Hi."), sound(500), BotStartedSpeakingFrame())
         await call.after(500, LLMFullResponseEndFrame(), BotStoppedSpeakingFrame())

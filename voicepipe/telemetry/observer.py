@@ -71,6 +71,7 @@ class CallObserver(FirstHopObserver):
         self._began_ms: float | None = None
         self._is_open = False
         self._is_spoken = False
+        self._is_finished = False
 
     async def on_pipeline_started(self) -> None:
         """Take the pipeline's start for the call's, if nothing was seen of it before."""
@@ -96,8 +97,12 @@ class CallObserver(FirstHopObserver):
         self.finish()
 
     def finish(self) -> Account:
-        """Close the account and cancel what is open, once; returns the account."""
+        """Close the account and what is open, at the first call; returns the account."""
         now_secs = _now_secs()
+        if not self._is_finished and self._saying is not None and not self._saying.is_interrupted:
+            self._playout.update(self._saying, now_secs * 1000)
+            self._tell(self._saying)
+        self._is_finished = True
         self.meter.ended(now_secs)
         for tool in self._tools.values():
             tool.status = "cancelled"
