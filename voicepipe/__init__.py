@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicepipe.audio.resampler import AudioResampler
     from voicepipe.pipeline import Pipeline, RunResult, run
+    from voicepipe.realtime.fillers import Filler
+    from voicepipe.realtime.interruptions import Interruptions
+    from voicepipe.realtime.link import Reconnect
     from voicepipe.services.elevenlabs.convai import ElevenLabsConvAIService
     from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
+    from voicepipe.transports.telephony import TelephonyTransport
     from voicepipe.transports.wav_file import WavFileTransport
 
 __version__ = "0.1.0"
@@ -20,9 +24,13 @@ __version__ = "0.1.0"
 _HOME = {
     "AudioResampler": "voicepipe.audio.resampler",
     "ElevenLabsConvAIService": "voicepipe.services.elevenlabs.convai",
+    "Filler": "voicepipe.realtime.fillers",
+    "Interruptions": "voicepipe.realtime.interruptions",
     "OpenAIRealtimeLLMService": "voicepipe.services.openai.realtime",
     "Pipeline": "voicepipe.pipeline",
+    "Reconnect": "voicepipe.realtime.link",
     "RunResult": "voicepipe.pipeline",
+    "TelephonyTransport": "voicepipe.transports.telephony",
     "WavFileTransport": "voicepipe.transports.wav_file",
     "run": "voicepipe.pipeline",
 }
@@ -30,9 +38,13 @@ _HOME = {
 __all__ = [
     "AudioResampler",
     "ElevenLabsConvAIService",
+    "Filler",
+    "Interruptions",
     "OpenAIRealtimeLLMService",
     "Pipeline",
+    "Reconnect",
     "RunResult",
+    "TelephonyTransport",
     "WavFileTransport",
     "__version__",
     "run",
