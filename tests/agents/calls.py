@@ -11,6 +11,7 @@ from tests.support.tones import spoken, tone_server
 from voicepipe.agents import Agent, AgentSession, realtime
 from voicepipe.agents.emitter import EVENTS
 from voicepipe.local import LocalServer
+from voicepipe.transports.sound import Sound
 from voicepipe.transports.wav_file import Question, WavFileTransport
 
 
@@ -29,6 +30,12 @@ def watch(session: AgentSession) -> Seen:
     for name in EVENTS:
         session.on(name, lambda payload, name=name: seen.told.append((name, payload)))
     return seen
+
+
+def after(secs: float, text: str) -> Question:
+    """Something that a caller says after having listened for a while."""
+    sound = spoken(text)
+    return Question(Sound(bytes(2 * round(secs * sound.sample_rate)) + sound.pcm, sound.sample_rate))
 
 
 @dataclass

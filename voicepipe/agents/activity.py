@@ -35,6 +35,7 @@ class Activity:
         """How many utterances of the agent's have begun."""
         self.is_started = False
         self._responds = False
+        self._is_cut = False
         self._sound_is_due = False
         self._plays = False
         self._answer_is_due = False
@@ -49,7 +50,8 @@ class Activity:
             return "initializing"
         if self._plays:
             return "speaking"
-        return "thinking" if self._is_busy or self._answer_is_due or self._calls else "listening"
+        makes_an_answer = self._is_busy and not self._is_cut
+        return "thinking" if makes_an_answer or self._answer_is_due or self._calls else "listening"
 
     @property
     def is_uttering(self) -> bool:
@@ -93,6 +95,7 @@ class Activity:
         """The model begins to answer."""
         self.begun += 1
         self._responds, self._answer_is_due = True, False
+        self._is_cut = False
 
     def words(self) -> None:
         """There are words of an answer."""
@@ -100,7 +103,7 @@ class Activity:
 
     def response_ended(self) -> None:
         """The model has given all of its answer, which may be played for long after."""
-        self._responds = False
+        self._responds = self._is_cut = False
 
     def sound_came(self) -> None:
         """There is sound to be played."""
@@ -121,6 +124,7 @@ class Activity:
     def interrupted(self) -> None:
         """What was on its way to the listener will not be heard."""
         self._sound_is_due = self._answer_is_due = False
+        self._is_cut = self._responds
 
     def call_started(self, call_id: str) -> None:
         """A function runs."""

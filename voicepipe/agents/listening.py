@@ -16,8 +16,8 @@ from voicepipe.frames import (
     ErrorFrame,
     Frame,
     FunctionCallCancelFrame,
-    FunctionCallInProgressFrame,
     FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
@@ -127,8 +127,9 @@ class SessionObserver(BaseObserver):
         self._listener.bot_was_cut()
         self._activity.interrupted()
 
-    def _called(self, frame: FunctionCallInProgressFrame) -> None:
-        self._activity.call_started(frame.tool_call_id)
+    def _called(self, frame: FunctionCallsStartedFrame) -> None:
+        for call in frame.function_calls:
+            self._activity.call_started(call.tool_call_id)
 
     def _returned(self, frame: FunctionCallResultFrame) -> None:
         if frame.properties is None or frame.properties.is_final:
@@ -162,7 +163,7 @@ class SessionObserver(BaseObserver):
         BotStartedSpeakingFrame: _heard,
         BotStoppedSpeakingFrame: _silent,
         InterruptionFrame: _interrupted,
-        FunctionCallInProgressFrame: _called,
+        FunctionCallsStartedFrame: _called,
         FunctionCallResultFrame: _returned,
         FunctionCallCancelFrame: _cancelled,
         MetricsFrame: _measured,

@@ -49,8 +49,6 @@ class RealtimeEngine:
         self._voice = voice
         self._belt = ToolBelt(service, handler)
         self._agent: Agent | None = None
-        self._is_told = False
-        service.add_event_handler("on_connected", self._connected)
 
     @property
     def before_output(self) -> Sequence[FrameProcessor]:
@@ -70,14 +68,14 @@ class RealtimeEngine:
 
     async def become(self, agent: Agent, tools: Sequence[FunctionTool]) -> None:
         """Tell the session the agent's instructions and tools."""
-        self._agent = agent
+        is_first, self._agent = self._agent is None, agent
         self._belt.offer(tools)
         changes = {"instructions": agent.instructions, "tools": [tool.wire for tool in tools]}
         outputs = self._service.session.update(changes)
-        if self._is_told:
+        if not is_first:
             await self._service.perform(outputs)
             return
-        # Nothing goes out before the connection is there, and then it goes with all other settings.
+        # There is no connection yet, which will be told with all other settings.
         for output in outputs:
             if isinstance(output, Failure):
                 raise SettingsError(output.field or "agent", output.message)
@@ -125,9 +123,6 @@ class RealtimeEngine:
 
     def executed(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing: the conversation tells of calls itself."""
-
-    async def _connected(self, _service: RealtimeService) -> None:
-        self._is_told = True
 
     def _with_instructions(self, instructions: str | None) -> str | None:
         if instructions is None or self._agent is None or not self._agent.instructions:
