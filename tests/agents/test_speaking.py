@@ -126,7 +126,7 @@ async def test_a_barge_in_cuts_the_agent_where_it_was_heard(tmp_path):
         )
         await call(session, Agent(instructions=""), room, here.model())
         assert not here.wire.errors()
-    counted, _, stopped = heard_in(tmp_path / "answer.wav").partition(" You stopped me after: ")
+    counted, _, _stopped = heard_in(tmp_path / "answer.wav").partition(" You stopped me after: ")
     messages = session.history.messages()
     assert [message.role for message in messages] == ["user", "assistant", "user", "assistant"]
     assert [message.interrupted for message in messages] == [False, True, False, False]

@@ -33,7 +33,9 @@ from voicepipe.agents.history import (
     FunctionCall,
     FunctionCallOutput,
 )
+from voicepipe.agents.job import JobContext
 from voicepipe.agents.run_context import RunContext, StopResponse, ToolError
+from voicepipe.agents.server import AgentServer, rtc_session
 from voicepipe.agents.session import AgentSession
 from voicepipe.agents.speech import SpeechHandle
 from voicepipe.agents.tools import FunctionTool, function_tool
@@ -41,6 +43,7 @@ from voicepipe.agents.tools import FunctionTool, function_tool
 __all__ = [
     "Agent",
     "AgentHandoff",
+    "AgentServer",
     "AgentSession",
     "AgentStateChangedEvent",
     "ChatContext",
@@ -52,6 +55,7 @@ __all__ = [
     "FunctionCallOutput",
     "FunctionTool",
     "FunctionToolsExecutedEvent",
+    "JobContext",
     "MetricsCollectedEvent",
     "RunContext",
     "SessionUsageUpdatedEvent",
@@ -63,4 +67,5 @@ __all__ = [
     "UserStateChangedEvent",
     "function_tool",
     "realtime",
+    "rtc_session",
 ]

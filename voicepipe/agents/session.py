@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
 from typing import Any, Final, Self
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
@@ -33,6 +32,7 @@ from voicepipe.agents.events import (
     UserState,
 )
 from voicepipe.agents.history import AgentHandoff, ChatContext, FunctionCall
+from voicepipe.agents.job import CURRENT_JOB
 from voicepipe.agents.life import Life
 from voicepipe.agents.listening import SessionObserver
 from voicepipe.agents.reports import Reports
@@ -45,9 +45,6 @@ from voicepipe.agents.usage import AgentSessionUsage
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.frames import InterruptionFrame
 from voicepipe.pipeline import EndReason, Pipeline, RunResult
-
-SESSIONS: Final[ContextVar[list[AgentSession] | None]] = ContextVar("SESSIONS", default=None)
-"""The sessions of the job that runs, which ends them."""
 
 _REASONS: Final[dict[EndReason, CloseReason]] = {
     "ended": "participant_disconnected",
@@ -120,9 +117,9 @@ class AgentSession(Emitter):
         self._agent: Agent | None = None
         self._engine: Engine | None = None
         self._reason: CloseReason | None = None
-        sessions = SESSIONS.get()
-        if sessions is not None:
-            sessions.append(self)
+        job = CURRENT_JOB.get()
+        if job is not None:
+            job.add(self)
 
     # Life.
 
@@ -181,9 +178,9 @@ class AgentSession(Emitter):
         self._reports.started()
         self._take_over(agent, None)
 
-    async def aclose(self) -> None:
-        """End the conversation at once, and leave nothing behind."""
-        self._reason = self._reason or "user_initiated"
+    async def aclose(self, *, reason: CloseReason = "user_initiated") -> None:
+        """End the conversation at once, and leave nothing behind; `reason` is what `close` will say."""
+        self._reason = self._reason or reason
         await self._life.end()
 
     async def drain(self) -> None:
@@ -211,6 +208,11 @@ class AgentSession(Emitter):
         await self.aclose()
 
     # What there is to know.
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it has been started; it may be over by now."""
+        return self._engine is not None
 
     @property
     def current_agent(self) -> Agent:
@@ -410,8 +412,7 @@ class AgentSession(Emitter):
     async def _shut_down(self, *, drain: bool) -> None:
         if drain:
             await self._speeches.drained()
-        self._reason = self._reason or "user_initiated"
-        await self._life.end()
+        await self.aclose()
 
     async def _ended(self, result: RunResult) -> CloseEvent:
         await self._tasks.aclose()
