@@ -110,10 +110,8 @@ def _conversation(context) -> Conversation:
                 turns.append(ToolUse(call["id"], function["name"], json.loads(function["arguments"])))
         else:
             turns.append(Message(message["role"], content))
-    tools = [
-        {"name": tool.name, "parameters": {"properties": tool.properties}}
-        for tool in context.tools.standard_tools
-    ]
+    offered = context.tools.standard_tools if context.tools else []
+    tools = [{"name": tool.name, "parameters": {"properties": tool.properties}} for tool in offered]
     return Conversation(instructions=instructions, turns=turns, tools=tools)
 
 

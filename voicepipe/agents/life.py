@@ -79,7 +79,8 @@ class Life:
             with suppress(asyncio.CancelledError):
                 await self._task
             raise
-        if not started.done():
+        if not started.done() or not all(processor.is_usable for processor in pipeline.processors):
+            # A refusal does not keep the other processors from starting; the pipeline ends itself because of it.
             await self._task
             assert self._result is not None
             raise _why(self._result)
