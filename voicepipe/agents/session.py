@@ -20,24 +20,21 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from voicepipe.agents.activity import Activity
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.building import Model, Parts, engine_for
+from voicepipe.agents.cast import Cast
 from voicepipe.agents.emitter import Emitter
 from voicepipe.agents.engine import Chronicle, Engine
 from voicepipe.agents.events import (
     AgentState,
     CloseEvent,
     CloseReason,
-    ConversationItemAddedEvent,
-    FunctionToolsExecutedEvent,
     SpeechCreatedEvent,
     UserState,
 )
-from voicepipe.agents.history import AgentHandoff, ChatContext, FunctionCall
+from voicepipe.agents.history import ChatContext
 from voicepipe.agents.job import CURRENT_JOB
 from voicepipe.agents.life import Life
 from voicepipe.agents.listening import SessionObserver
 from voicepipe.agents.reports import Reports
-from voicepipe.agents.rounds import Outcome, Rounds
-from voicepipe.agents.run_context import RunContext
 from voicepipe.agents.speech import Speeches, SpeechHandle, ToolChoice, Wish
 from voicepipe.agents.tasks import Tasks
 from voicepipe.agents.tools import FunctionTool, Tool, by_name
@@ -104,17 +101,22 @@ class AgentSession(Emitter):
             input_processors=tuple(input_processors),
             output_processors=tuple(output_processors),
         )
-        self._tools = by_name(tools)
         self._activity = Activity()
         self._chronicle = Chronicle()
         self._speeches = Speeches(self._activity, self._perform)
         self._reports = Reports(
             self, self._activity, self._chronicle, self._speeches, away_secs=user_away_timeout
         )
-        self._rounds = Rounds(self._context_of, self._round_is_over)
         self._tasks = Tasks()
+        self._cast = Cast(
+            self,
+            by_name(tools),
+            chronicle=self._chronicle,
+            activity=self._activity,
+            speeches=self._speeches,
+            tasks=self._tasks,
+        )
         self._life = Life()
-        self._agent: Agent | None = None
         self._engine: Engine | None = None
         self._reason: CloseReason | None = None
         job = CURRENT_JOB.get()
@@ -157,8 +159,8 @@ class AgentSession(Emitter):
             raise SettingsError("room", "is missing; pass a transport, e.g. a WavFileTransport")
         given = Parts(llm=llm, stt=stt, tts=tts, vad=vad, turns=turns)
         parts = self._parts.with_those_of(given)
-        engine = engine_for(parts, handler=self._rounds.handler, chronicle=self._chronicle)
-        await engine.become(agent, self._tools_of(agent))
+        engine = engine_for(parts, handler=self._cast.rounds.handler, chronicle=self._chronicle)
+        await engine.become(agent, self._cast.tools_of(agent))
         self.room, self._engine = room, engine
         self._activity.voice_apart = engine.voice_apart
         self._reports.engine = engine
@@ -176,7 +178,7 @@ class AgentSession(Emitter):
         await self._life.begin(pipeline, observer, self._ended)
         self._tasks.start(self._speeches.run(), "speak")
         self._reports.started()
-        self._take_over(agent, None)
+        self._cast.begin(engine, agent)
 
     async def aclose(self, *, reason: CloseReason = "user_initiated") -> None:
         """End the conversation at once, and leave nothing behind; `reason` is what `close` will say."""
@@ -221,9 +223,7 @@ class AgentSession(Emitter):
         Raises:
             VoicepipeError: The session has not been started.
         """
-        if self._agent is None:
-            raise VoicepipeError("the session has no agent before it is started")
-        return self._agent
+        return self._cast.agent
 
     @property
     def current_speech(self) -> SpeechHandle | None:
@@ -253,7 +253,7 @@ class AgentSession(Emitter):
     @property
     def tools(self) -> list[FunctionTool]:
         """What all agents may call."""
-        return list(self._tools.values())
+        return self._cast.tools
 
     @property
     def pipeline(self) -> Pipeline:
@@ -333,62 +333,11 @@ class AgentSession(Emitter):
             VoicepipeError: The session does not run.
         """
         self._check_runs()
-        return self._tasks.promise(self._hand_over(agent), f"hand over to {agent.id}")
+        return self._tasks.promise(self._cast.hand_over(agent), f"hand over to {agent.id}")
 
     async def refresh(self, agent: Agent) -> None:
         """Take over what has changed about an agent; nothing if it does not speak. The agent calls it."""
-        if self._engine is not None and agent is self._agent:
-            await self._engine.become(agent, self._tools_of(agent))
-
-    async def _hand_over(self, agent: Agent, *, after: frozenset[str] = frozenset()) -> None:
-        old = self.current_agent
-        if agent is old:
-            return
-        await old.on_exit()
-        await self._running_engine().become(agent, self._tools_of(agent))
-        old.join(None)
-        self._take_over(agent, old, after=after)
-
-    def _take_over(self, agent: Agent, old: Agent | None, *, after: frozenset[str] = frozenset()) -> None:
-        self._agent = agent
-        agent.join(self)
-        if old is not None:
-            handoff = AgentHandoff(old_agent_id=old.id, new_agent_id=agent.id)
-            self._chronicle.add(handoff)
-            self.emit("conversation_item_added", ConversationItemAddedEvent(item=handoff))
-        self._tasks.start(self._enter(agent, after), f"{agent.id}.on_enter")
-
-    async def _enter(self, agent: Agent, after: frozenset[str]) -> None:
-        # The model takes nothing new before it knows what its functions gave.
-        await self._speeches.until(lambda: not self._activity.runs_any_of(after))
-        await agent.on_enter()
-
-    def _tools_of(self, agent: Agent) -> list[FunctionTool]:
-        """Return what an agent may call; its own go before the session's of the same name."""
-        return list({**self._tools, **{tool.name: tool for tool in agent.tools}}.values())
-
-    # What tools give.
-
-    def _context_of(self, tool: FunctionTool, call: FunctionCall) -> RunContext:
-        owner = tool.owner if isinstance(tool.owner, Agent) else self.current_agent
-        return RunContext(session=self, agent=owner, function_call=call)
-
-    async def _round_is_over(self, outcomes: list[Outcome]) -> None:
-        agents = [outcome.agent for outcome in outcomes if outcome.agent is not None]
-        event = FunctionToolsExecutedEvent(
-            function_calls=[outcome.call for outcome in outcomes],
-            function_call_outputs=[outcome.output for outcome in outcomes],
-            has_agent_handoff=bool(agents),
-        )
-        self._running_engine().executed(outcomes)
-        self.emit("function_tools_executed", event)
-        if agents and event.has_agent_handoff:
-            calls = frozenset(outcome.call.call_id for outcome in outcomes)
-            await self._hand_over(agents[-1], after=calls)
-            # An agent that has something to say when it enters is not to be made to speak twice.
-            event.has_tool_reply = event.has_tool_reply and type(agents[-1]).on_enter is Agent.on_enter
-        for outcome in outcomes:
-            outcome.replies = outcome.replies and event.has_tool_reply
+        await self._cast.refresh(agent)
 
     # Parts.
 
@@ -416,9 +365,9 @@ class AgentSession(Emitter):
 
     async def _ended(self, result: RunResult) -> CloseEvent:
         await self._tasks.aclose()
+        self._speeches.forget()
         self._reports.close()
-        if self._agent is not None:
-            self._agent.join(None)
+        self._cast.close()
         if result.reason == "failed":
             event = CloseEvent(reason="error", error=VoicepipeError(result.detail))
         else:

@@ -120,14 +120,11 @@ class Speeches:
             raise VoicepipeError(f"{_MOST_WAITING} speeches wait to be spoken; await some") from None
 
     async def run(self) -> None:
-        """Speak, until this is cancelled; then nothing is spoken any more."""
-        try:
-            while True:
-                handle = await self._waiting.get()
-                if not handle.done():
-                    await self._speak(handle)
-        finally:
-            self.forget()
+        """Speak, until this is cancelled."""
+        while True:
+            handle = await self._waiting.get()
+            if not handle.done():
+                await self._speak(handle)
 
     def changed(self) -> None:
         """Take note that something happened."""
@@ -145,9 +142,8 @@ class Speeches:
         self.changed()
 
     def forget(self) -> None:
-        """End all that was asked for."""
+        """End all that was asked for: nothing is spoken any more."""
         self.interrupted(all_of_them=True)
-        self.current = None
 
     async def _speak(self, handle: SpeechHandle) -> None:
         self.current, self._mark = handle, (mark := self._activity.mark())
@@ -157,6 +153,8 @@ class Speeches:
                 await self.until(lambda: handle.done() or self._activity.is_over(mark))
                 handle.end()
         finally:
+            # Also when this is cancelled: whoever waits for it must not wait for ever.
+            handle.end(interrupted=True)
             self.current = None
             self.changed()
 
