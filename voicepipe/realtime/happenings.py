@@ -103,9 +103,9 @@ class Happenings:
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
         frame: Frame = (
-            TranscriptionFrame(happening.text, "", now, language, finalized=True)
+            TranscriptionFrame(happening.text, "", now, language, happening, finalized=True)
             if happening.final
-            else InterimTranscriptionFrame(happening.text, "", now, language)
+            else InterimTranscriptionFrame(happening.text, "", now, language, happening)
         )
         await self._service.push_frame(frame, FrameDirection.UPSTREAM)
 
