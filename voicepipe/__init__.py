@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from voicepipe.audio.resampler import AudioResampler
     from voicepipe.pipeline import Pipeline, RunResult, run
     from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
+    from voicepipe.transports.telephony import TelephonyTransport
     from voicepipe.transports.wav_file import WavFileTransport
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ _HOME = {
     "OpenAIRealtimeLLMService": "voicepipe.services.openai.realtime",
     "Pipeline": "voicepipe.pipeline",
     "RunResult": "voicepipe.pipeline",
+    "TelephonyTransport": "voicepipe.transports.telephony",
     "WavFileTransport": "voicepipe.transports.wav_file",
     "run": "voicepipe.pipeline",
 }
@@ -30,6 +32,7 @@ __all__ = [
     "OpenAIRealtimeLLMService",
     "Pipeline",
     "RunResult",
+    "TelephonyTransport",
     "WavFileTransport",
     "__version__",
     "run",

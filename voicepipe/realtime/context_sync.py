@@ -7,14 +7,14 @@ application wrote is news to the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.utils.types import is_given
 
 from voicepipe.realtime.context import ContextMessage, message_of
-from voicepipe.realtime.history import History, Said
+from voicepipe.realtime.history import Entry, History, Said
 
 
 class ContextSync:
@@ -36,15 +36,21 @@ class ContextSync:
         """Take note that an aggregator wrote a turn into the context, from what went through the pipeline."""
         self._turns.append((role, text))
 
-    def news(self, context: LLMContext) -> list[ContextMessage]:
-        """Return the messages that the session has to be told, oldest first; after this they are known."""
+    def news(self, context: LLMContext, history: History) -> list[ContextMessage]:
+        """Return the messages that the session has to be told, oldest first; after this they are known.
+
+        Args:
+            context: The context.
+            history: What the session said and heard itself.
+        """
+        answers = [entry.text for entry in history.entries() if _is_answer(entry)]
         found: list[ContextMessage] = []
         for message in cast("list[Any]", context.get_messages()):
             if id(message) in self._seen:
                 continue
             self.saw([message])
             written = message_of(message)
-            if written is None or self._is_turn(written):
+            if written is None or self._is_turn(written) or _is_one_of(written, answers):
                 continue
             found.append(written)
         return found
@@ -76,6 +82,17 @@ class ContextSync:
     def _is_turn(self, message: ContextMessage) -> bool:
         known = (message.role, message.text.strip())
         return any((role, text.strip()) == known for role, text in self._turns)
+
+
+def _is_answer(entry: Entry) -> TypeGuard[Said]:
+    return isinstance(entry, Said) and entry.role == "assistant"
+
+
+def _is_one_of(message: ContextMessage, answers: list[str]) -> bool:
+    """Whether a message is an answer of the session's, of which an aggregator may have written down more or less."""
+    text = message.text.strip()
+    known = (answer.strip() for answer in answers)
+    return message.role == "assistant" and any(text.startswith(a) or a.startswith(text) for a in known)
 
 
 def put_in_order(context: LLMContext, history: History, text: str) -> bool:

@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.metrics.metrics import MetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
@@ -424,7 +425,8 @@ class RealtimeService(LLMService[RealtimeAdapter]):
 
     async def set_tools(self, tools: Any) -> None:
         """Offer the model other functions from here on."""
-        self._sync_registered_tool_handlers(tools)
+        given = tools if isinstance(tools, ToolsSchema) else [t for t in tools if not isinstance(t, Mapping)]
+        self._sync_registered_tool_handlers(given)
         await self.perform(self.session.update({"tools": tools_in_wire_shape(tools)}))
 
     async def announce(self, event: str, *values: Any) -> None:

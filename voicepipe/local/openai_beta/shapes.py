@@ -5,12 +5,12 @@ What is the same on the GA wire is taken from there. A name of the GA wire is an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator
 
-from voicepipe.local.openai_ga.events import Refusal
+from voicepipe.local.openai_ga.events import Event, Refusal
+from voicepipe.local.openai_ga.messages import taken_apart
 from voicepipe.local.openai_ga.shapes import (
     AudioAppend,
     AudioClear,
@@ -36,7 +36,6 @@ from voicepipe.local.openai_ga.shapes import (
     ToolChoice,
     Tools,
     Tracing,
-    taken_apart,
 )
 
 _Format: TypeAlias = Literal["pcm16", "g711_ulaw", "g711_alaw"]
@@ -174,7 +173,7 @@ _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(
 )
 
 
-def client_event(message: Mapping[str, Any]) -> ClientEvent:
+def client_event(message: Event) -> ClientEvent:
     """Take a client's message apart.
 
     Raises:

@@ -57,9 +57,8 @@ def _ga_settings(settings: Event) -> Event:
     sides: dict[str, Event] = {"input": {}, "output": {}}
     for name, value in settings.items():
         if name in _OF_INPUT or name in _OF_OUTPUT:
-            side = "input" if name in _OF_INPUT else "output"
-            field = _OF_INPUT.get(name) or _OF_OUTPUT[name]
-            sides[side][field] = _nested(field, value)
+            side, names = ("input", _OF_INPUT) if name in _OF_INPUT else ("output", _OF_OUTPUT)
+            sides[side][names[name]] = _nested(names[name], value)
         elif name == "modalities":
             result["output_modalities"] = ["audio"] if "audio" in value else ["text"]
         elif name == "max_response_output_tokens":

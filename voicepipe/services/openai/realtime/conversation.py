@@ -72,6 +72,11 @@ class OpenAIConversation(RealtimeService):
             self._register_tools(self.given_changes(delta)["tools"])
         return changed
 
+    async def set_tools(self, tools: Any) -> None:
+        """Offer the model other functions from here on, and register those that bring their handlers."""
+        await self.perform(self.session.update({"tools": tools}))
+        self._register_tools(tools)
+
     def _register_tools(self, given: Any) -> None:
         try:
             tools = SessionProperties(tools=given).tools
