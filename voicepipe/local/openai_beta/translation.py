@@ -70,9 +70,9 @@ def _ga_settings(settings: Event) -> Event:
 
 
 def _nested(field: str, value: Any) -> Any:
-    if field == "transcription" and value is not None:
-        return {"model": "whisper-1", **value}
-    return _FORMATS[value] if field == "format" else value
+    if field == "format":
+        return _FORMATS[value]
+    return {"model": "whisper-1", **value} if field == "transcription" and value is not None else value
 
 
 def _ga_response(response: Event) -> Event:
