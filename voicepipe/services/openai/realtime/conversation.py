@@ -66,7 +66,8 @@ class OpenAIConversation(RealtimeService):
         try:
             changed = await super()._update_settings(delta)
         except SettingsError as error:
-            await self.perform([Failure("settings", str(error), field=error.field)])
+            # It is our own word, in the words of the application already.
+            await super().perform([Failure("settings", str(error), field=error.field)])
             return {}
         if "tools" in changed:
             self._register_tools(self.given_changes(delta)["tools"])
