@@ -667,7 +667,7 @@ async def test_s003_43_metrics():
 
     async with live(
         SessionProperties(tools=[WEATHER]), prepare=lambda llm: llm.register_function("get_weather", weather)
-    ) as (llm, bot, _):
+    ) as (_, bot, _):
         await say(bot, "what is the weather in paris")
         await bot.down.wait_for(LLMFullResponseEndFrame, count=2)
     data = [one for frame in bot.down.of(MetricsFrame) for one in frame.data]
