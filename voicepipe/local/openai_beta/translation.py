@@ -6,7 +6,7 @@ They are deliberately not the ones of voicepipe's own client, so that one side's
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from voicepipe.local.openai_ga.events import Event
 
@@ -138,10 +138,18 @@ def _beta_response(response: Event, temperature: float) -> Event:
         **told,
         "modalities": ["audio", "text"] if response["output_modalities"] == ["audio"] else ["text"],
         "output": [_beta_item(item) for item in response["output"]],
+        "usage": _without_images(response["usage"]),
         "voice": sound["voice"],
         "output_audio_format": _FORMAT_NAMES[sound["format"]["type"]],
         "temperature": temperature,
     }
+
+
+def _without_images(usage: Any) -> Any:
+    if not isinstance(usage, dict):
+        return usage
+    counts = cast("dict[str, Any]", usage)
+    return {name: _without_images(value) for name, value in counts.items() if name != "image_tokens"}
 
 
 def _beta_item(item: Event) -> Event:
