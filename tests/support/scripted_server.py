@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Self, TypeAlias
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-Admit: TypeAlias = Callable[[ServerConnection, Request], Response | None]
+Admit: TypeAlias = Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None]
 WITHIN_SECS = 5.0
 """No test waits longer for anything."""
 

@@ -187,6 +187,7 @@ class TestEvents:
         wish = {"modalities": ["text"], "temperature": 1.0, "max_response_output_tokens": 50, "voice": "echo"}
         [created] = session.send("response.create", response=wish)
         response = created["response"]
+        assert response["conversation_id"] == session.opened[1]["conversation"]["id"]
         assert response["modalities"] == ["text"]
         assert response["voice"] == "echo"
         assert response["output_audio_format"] == "pcm16"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from tests.support.scripted_server import ScriptedServer
 from tests.support.tones import heard_in, spoken, tone_server
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.errors import ConnectionRefused
-from voicepipe.frames import ErrorFrame, LLMFullResponseStartFrame, LLMUpdateSettingsFrame
+from voicepipe.frames import CancelFrame, ErrorFrame, LLMFullResponseStartFrame, LLMUpdateSettingsFrame
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.events import Failure
@@ -193,6 +194,25 @@ class TestAuto:
                 await goes_on_over_ga(server, bot)
         assert len([line for line in warnings if "beta wire" in line]) == 1
 
+    async def test_a_call_that_ends_while_it_changes_over_leaves_nothing_behind(self):
+        asked = asyncio.Event()
+        hangs = asyncio.Event()
+
+        async def admit(_connection: ServerConnection, request: Request) -> None:
+            if "OpenAI-Beta" not in request.headers:
+                asked.set()
+                await hangs.wait()
+
+        async with ScriptedServer(admit) as server:
+            async with running(service(server.url)) as bot:
+                await refuse_by_event(server)
+                async with asyncio.timeout(5):
+                    await asked.wait()
+                await bot.worker.queue_frame(CancelFrame())
+                async with asyncio.timeout(5):
+                    await bot.ended
+            hangs.set()
+
     async def test_settings_stay_in_the_betas_words_both_ways(self):
         applied: list[dict] = []
         async with ScriptedServer() as server:
@@ -249,6 +269,15 @@ class TestPinned:
         [problem] = problems
         assert 'wire="auto"' in problem.error
         assert "OpenAIRealtimeLLMService" in problem.error
+
+    async def test_p17_an_http_refusal_says_the_way_out(self):
+        def admit(connection: ServerConnection, _request: Request) -> Response:
+            return connection.respond(HTTPStatus.NOT_FOUND, "No.\n")
+
+        async with ScriptedServer(admit) as server, running(service(server.url, wire="beta")) as bot:
+            [problem] = await bot.up.wait_for(ErrorFrame)
+        assert "HTTP status 404" in problem.error
+        assert 'wire="auto"' in problem.error
 
     async def test_ga_is_spoken_from_the_beginning(self, warnings):
         async with (

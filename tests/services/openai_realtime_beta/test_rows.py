@@ -393,7 +393,7 @@ class TestSettings:
         for name in ("TurnDetection", "SemanticTurnDetection"):
             assert getattr(beta, name) is getattr(beta_events, name)
 
-    async def test_a_change_while_it_runs_sends_only_what_it_names(self):
+    async def test_p13_a_change_while_it_runs_sends_only_what_it_names(self):
         begin = SessionProperties(instructions="A", turn_detection=TurnDetection(threshold=0.3))
         async with session(session_properties=begin) as (llm, server, bot, _):
             change = {"turn_detection": {"silence_duration_ms": 900}, "temperature": 0.9}

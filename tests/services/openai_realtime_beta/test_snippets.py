@@ -290,6 +290,31 @@ async def test_s003_47_48_context_management(document):
     assert told["session"]["instructions"] == "You are a helpful assistant"
 
 
+async def test_s003_48_a_function_of_the_context_runs_in_the_first_turn_and_the_context_holds_each_word_once(
+    document,
+):
+    async def get_weather(params: FunctionCallParams, city: str):
+        """The weather.
+
+        Args:
+            city: Where.
+        """
+        await params.result_callback({"temperature": 21, "conditions": f"fog in {city}"})
+
+    document.run(TRANSCRIPTION)
+    context = OpenAIRealtimeLLMContext(tools=[get_weather])
+    aggregators = document["service"].create_context_aggregator(context)
+    async with running(aggregators.user(), document["service"], aggregators.assistant()) as bot:
+        await say(bot, "what is the weather in paris")
+        assert "fog in Paris" in await answer(bot)
+        await asyncio.sleep(5)
+        await say(bot, "hello")
+        await answer(bot, count=2)
+        await asyncio.sleep(5)
+    users = [message for message in context.messages if message.get("role") == "user"]
+    assert [message["content"] for message in users] == ["what is the weather in paris", "hello"]
+
+
 async def test_s003_27_47_a_context_frame_brings_instructions_messages_and_tools(document):
     document.run(INSTRUCTIONS)
     context = OpenAIRealtimeLLMContext(

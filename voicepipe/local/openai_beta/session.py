@@ -30,7 +30,6 @@ class BetaServerSession:
 
     def __init__(self, session: GAServerSession, ids: Ids) -> None:
         self._session = session
-        self._ids = ids
         self._events = Events(ids)
         self._temperature = 0.8
         session.receive(orjson.dumps({"type": "session.update", "session": _DEFAULTS}).decode())
@@ -42,7 +41,7 @@ class BetaServerSession:
 
     def open(self) -> list[Out]:
         """Return the first events."""
-        conversation = {"id": self._ids.new("conv"), "object": "realtime.conversation"}
+        conversation = {"id": self._session.conversation_id, "object": "realtime.conversation"}
         told = self._events.make("conversation.created", conversation=conversation)
         return [*self._told(self._session.open()), told]
 

@@ -13,10 +13,8 @@ from voicepipe.services.openai_realtime_beta.events import (
     Tracing,
     TurnDetection,
 )
-from voicepipe.services.openai_realtime_beta.service import (
-    OpenAIRealtimeBetaLLMService,
-    OpenAIRealtimeBetaLLMSettings,
-)
+from voicepipe.services.openai_realtime_beta.service import OpenAIRealtimeBetaLLMService
+from voicepipe.services.openai_realtime_beta.settings import OpenAIRealtimeBetaLLMSettings
 
 __all__ = [
     "AudioFormat",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Self, TypeAlias
+from dataclasses import replace
+from typing import Any, Final, Literal, TypeAlias
 
 from loguru import logger
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -15,12 +15,11 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.settings import LLMSettings
-from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
+from pipecat.utils.types import is_given
 
 from voicepipe.errors import ConnectionRefused, SettingsError
 from voicepipe.frames import Frame, InterimTranscriptionFrame, LLMContextFrame, TranscriptionFrame
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
-from voicepipe.realtime.context import tools_in_wire_shape
 from voicepipe.realtime.events import Failure, Output, SettingsApplied, SideResponse
 from voicepipe.realtime.settings import deep_merge, merged, plain
 from voicepipe.services.openai.realtime.access import DEFAULT_URL, Access, ApiKey, ga_url
@@ -35,6 +34,7 @@ from voicepipe.services.openai_realtime_beta.refusals import (
     refuses_beta_when_closing,
     refuses_beta_with_status,
 )
+from voicepipe.services.openai_realtime_beta.settings import OpenAIRealtimeBetaLLMSettings, stored
 from voicepipe.services.openai_realtime_beta.translation import (
     field_in_beta_words,
     response_in_ga_words,
@@ -52,24 +52,6 @@ _TEMPERATURES: Final = (0.6, 1.2)
 _OTHER_NAMES: Final = {"system_instruction": "instructions", "max_tokens": "max_response_output_tokens"}
 """Pipecat's names of settings that the API calls otherwise."""
 _NEW_SERVICE: Final = "voicepipe.services.openai.realtime.OpenAIRealtimeLLMService"
-
-
-@dataclass
-class OpenAIRealtimeBetaLLMSettings(LLMSettings):
-    """Settings of an `OpenAIRealtimeBetaLLMService` in Pipecat's way: a store, or a delta for `LLMUpdateSettingsFrame`.
-
-    Attributes:
-        session_properties: What the API is told. In a delta only what was given is changed, at any depth.
-    """
-
-    session_properties: SessionProperties | NotGiven = field(default_factory=lambda: NOT_GIVEN)
-
-    @classmethod
-    def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
-        """Return a delta from a plain mapping, whose names are those of `SessionProperties`; all are checked later."""
-        delta = cls()
-        delta.extra = dict(settings)
-        return delta
 
 
 class OpenAIRealtimeBetaLLMService(OpenAIConversation):
@@ -160,7 +142,7 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
             properties=_shared(properties),
             tools=tools,
             dialect=GA if wire == "ga" else BETA,
-            settings=_store(model, properties),
+            settings=stored(model, properties),
             start_audio_paused=start_audio_paused,
             limits=limits,
             **kwargs,
@@ -293,6 +275,13 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
         if refused:
             await super().perform([Failure("protocol", f"{why} ({_way_out()})", fatal=True)])
 
+    async def link_gone(self, error: ConnectionRefused) -> None:
+        """There will be no other connection."""
+        if self.wire == "beta" and refuses_beta_with_status(error.status):
+            told = f"{error} ({_way_out()})"
+            error = ConnectionRefused(told, error.kind, retry_after=error.retry_after, status=error.status)
+        await super().link_gone(error)
+
     async def link_up(self) -> None:
         """A connection is there."""
         self._is_changing_over = False
@@ -362,11 +351,12 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
             SettingsError: The context's instructions or tools cannot be used.
         """
         if not self.session.is_ready:
-            changes = self._system_of(context)
-            tools = tools_in_wire_shape(context.tools) if is_given(context.tools) else []
-            for output in self.session.update({**changes, **({"tools": tools} if tools else {})}):
+            tools = {"tools": context.tools} if is_given(context.tools) else {}
+            for output in self.session.update({**self._system_of(context), **tools}):
                 if isinstance(output, Failure):
                     raise SettingsError(output.field, output.message.removeprefix(f"{output.field}: "))
+            if tools:
+                self._register_tools(context.tools)
         return LLMContextAggregatorPair(context, user_params=user_params, assistant_params=assistant_params)
 
     # Frames.
@@ -398,20 +388,3 @@ def _way_out() -> str:
 
 def _shared(properties: SessionProperties) -> SharedProperties:
     return SharedProperties.model_validate(settings_in_ga_words(plain(properties)))
-
-
-def _store(model: str, properties: SessionProperties) -> OpenAIRealtimeBetaLLMSettings:
-    return OpenAIRealtimeBetaLLMSettings(
-        model=model,
-        system_instruction=properties.instructions,
-        temperature=properties.temperature,
-        max_tokens=None,
-        top_p=None,
-        top_k=None,
-        frequency_penalty=None,
-        presence_penalty=None,
-        seed=None,
-        filter_incomplete_user_turns=False,
-        user_turn_completion_config=None,
-        session_properties=properties,
-    )
