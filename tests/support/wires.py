@@ -77,5 +77,8 @@ def service(session_properties: SessionProperties | None = None, **options: Any)
     if wire() == "ga":
         return OpenAIRealtimeLLMService(session_properties=session_properties, **options)
     words = settings_in_beta_words(plain(session_properties or SessionProperties()))
+    if session_properties and session_properties.tools:
+        # Those that bring their handler still know it.
+        words["tools"] = session_properties.tools
     properties = BetaProperties.model_validate(words)
     return OpenAIRealtimeBetaLLMService(session_properties=properties, wire="beta", **options)

@@ -92,14 +92,15 @@ def _is_one_of(message: ContextMessage, answers: list[str]) -> bool:
     """Whether a message is an answer of the session's, of which an aggregator may have written down more or less."""
     text = message.text.strip()
     known = (answer.strip() for answer in answers)
-    return message.role == "assistant" and any(text.startswith(a) or a.startswith(text) for a in known)
+    is_answer = message.role == "assistant" and bool(text)
+    return is_answer and any(text.startswith(a) or a.startswith(text) for a in known)
 
 
 def put_in_order(context: LLMContext, history: History, text: str) -> bool:
-    """Move the user's newest message before the answers to it, if it was written after them.
+    """Move a message of the user's before the answers to it, if it was written after them.
 
     Args:
-        context: The context, whose last message it is.
+        context: The context; of several messages with these words it is the newest.
         history: The conversation in the order of its items.
         text: The words of the message.
 
@@ -107,39 +108,36 @@ def put_in_order(context: LLMContext, history: History, text: str) -> bool:
         Whether it had to be moved.
     """
     messages = cast("list[Any]", context.get_messages())
-    if not messages or _text(messages[-1]) != text:
+    written = [
+        at for at, message in enumerate(messages) if _role(message) == "user" and _text(message) == text
+    ]
+    if not written:
         return False
-    answers = _answers_after(history, text)
-    place = len(messages) - 1
-    for _ in range(answers):
-        place = _before_answer(messages, place)
-    if place == len(messages) - 1:
+    answers, at = _answers_after(history, text), written[-1]
+    place = at
+    for before in range(at - 1, -1, -1):
+        message = messages[before]
+        if _is_one_of(ContextMessage("assistant", _text(message)), answers) and _role(message) == "assistant":
+            place = before
+        elif not (_role(message) == "tool" or _calls(message)):
+            break
+    while place < at and place > 0 and (_role(messages[place - 1]) == "tool" or _calls(messages[place - 1])):
+        place -= 1
+    if place == at:
         return False
-    context.set_messages([*messages[:place], messages[-1], *messages[place:-1]])
+    context.set_messages([*messages[:place], messages[at], *messages[place:at], *messages[at + 1 :]])
     return True
 
 
-def _answers_after(history: History, text: str) -> int:
-    """Return how many answers stand behind the newest item of the user's whose words are the last of `text`."""
-    answers = 0
+def _answers_after(history: History, text: str) -> list[str]:
+    """Return the answers behind the newest item of the user's whose words are the last of `text`."""
+    answers: list[str] = []
     for entry in reversed(history.entries()):
-        if not isinstance(entry, Said):
-            continue
-        if entry.role == "assistant":
-            answers += 1
-        elif entry.role == "user" and text.strip().endswith(entry.text.strip()):
+        if _is_answer(entry):
+            answers.append(entry.text)
+        elif isinstance(entry, Said) and entry.role == "user" and text.strip().endswith(entry.text.strip()):
             return answers
-    return 0
-
-
-def _before_answer(messages: list[Any], place: int) -> int:
-    """Return the place before the answer that ends at `place`, and before the function calls that led to it."""
-    at = place
-    if at > 0 and _role(messages[at - 1]) == "assistant":
-        at -= 1
-    while at > 0 and (_role(messages[at - 1]) == "tool" or _calls(messages[at - 1])):
-        at -= 1
-    return at
+    return []
 
 
 def _role(message: Any) -> str:

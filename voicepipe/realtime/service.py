@@ -8,6 +8,7 @@ the path of a message: `link_message` -> `Session.receive` -> `perform` -> `Happ
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,7 @@ from voicepipe.frames import (
     MetricsFrame,
     TranscriptionFrame,
 )
+from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
 from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
@@ -89,6 +91,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
 
     Raises:
         SettingsError: The interruptions need the user's words, and the session does not transcribe them.
+        TypeError: There is no such argument.
     """
 
     adapter_class = RealtimeAdapter
@@ -108,6 +111,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         limits: Limits | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(type(self).__name__, LLMService, kwargs, inspect.signature(type(self)).parameters)
         super().__init__(settings=settings, **kwargs)
         policy = interruptions or Interruptions()
         if policy.need_words and not session.transcribes:

@@ -34,6 +34,7 @@ async def test_of_a_video_one_image_a_second_is_shown():
 
 
 async def test_a_video_can_be_held_off():
+    """Row S002-41."""
     async with bot(start_video_paused=True) as b:
         await b.give(InputImageRawFrame(PICTURE, SIZE, "RGB"))
         await b.run.down.wait_for(InputImageRawFrame)

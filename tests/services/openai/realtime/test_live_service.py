@@ -22,6 +22,7 @@ from tests.support.wires import settings_in_words, wire
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.errors import SettingsError
 from voicepipe.frames import (
+    FunctionCallResultProperties,
     InputAudioRawFrame,
     InputDTMFFrame,
     InterruptionFrame,
@@ -35,6 +36,7 @@ from voicepipe.frames import (
     LLMUpdateSettingsFrame,
     MetricsFrame,
     SpeechControlParamsFrame,
+    TranscriptionFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
@@ -255,6 +257,39 @@ class TestTools:
             finish.set()
             assert "rain" in await b.answer()
 
+    async def test_progress_of_a_tool_reaches_the_model_before_its_result(self):
+        go_on = asyncio.Event()
+
+        async def weather(params: FunctionCallParams) -> None:
+            halfway = FunctionCallResultProperties(is_final=False)
+            await params.result_callback("half of it is loaded", properties=halfway)
+            await go_on.wait()
+            await params.result_callback({"temperature": 5, "conditions": "rain"})
+
+        async with bot(SessionProperties(tools=[WEATHER])) as b:
+            b.llm.register_function("get_weather", weather, cancel_on_interruption=False)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            go_on.set()
+            assert "rain" in await b.answer()
+        progress, result = (event["item"] for event in b.sent("conversation.item.create"))
+        assert "half of it is loaded" in progress["content"][0]["text"]
+        assert result["type"] == "function_call_output"
+
+    async def test_a_direct_function_is_offered_and_run(self):
+        async def get_weather(params: FunctionCallParams, city: str) -> None:
+            """The weather in a city.
+
+            Args:
+                city: The city.
+            """
+            await params.result_callback({"temperature": 5, "conditions": f"rain over {city}"})
+
+        async with bot(SessionProperties(tools=[get_weather])) as b:
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert await b.answer() == "In Rome it is 5 degrees and rain over Rome."
+
     async def test_a_quick_tool_needs_no_filler(self):
         async def weather(params: FunctionCallParams) -> None:
             await params.result_callback({"temperature": 5, "conditions": "rain"})
@@ -323,6 +358,38 @@ class TestConversation:
             assert ended.status == "failed"
             assert "whatever" in ended.problem
 
+    async def test_s002_43_and_44_items_are_announced_with_id_and_item(self):
+        async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
+            created: list[tuple[str, str]] = []
+            updated: list[tuple[str, bool]] = []
+
+            @b.llm.event_handler("on_conversation_item_created")
+            async def on_created(service: OpenAIRealtimeLLMService, item_id: str, item: Any) -> None:
+                assert service is b.llm
+                created.append((item_id, item["role"]))
+
+            @b.llm.event_handler("on_conversation_item_updated")
+            async def on_updated(service: OpenAIRealtimeLLMService, item_id: str, item: Any) -> None:
+                assert service is b.llm
+                updated.append((item_id, item is None))
+
+            await b.say("hello")
+            await b.answer()
+            await asyncio.sleep(1)
+        assert [role for _, role in created] == ["user", "assistant"]
+        user, answer = (item_id for item_id, _ in created)
+        # The beta tells of the end of the model's items alone.
+        assert ((user, False) in updated) == (wire() == "ga"), "completed"
+        assert (user, True) in updated, "its transcript came"
+        assert (answer, False) in updated
+
+    async def test_s002_42_transcripts_go_upstream(self):
+        async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
+            await b.say("hello")
+            [final] = await b.run.up.wait_for(TranscriptionFrame)
+            assert final.text == "hello"
+            assert len(b.run.down.of(TranscriptionFrame)) == (wire() == "beta")
+
     async def test_items_can_be_deleted_and_truncated(self):
         async with bot() as b:
             items: list[dict[str, Any]] = []
@@ -370,7 +437,7 @@ class TestMetrics:
         assert split.added_ms >= 0
         assert split.model == {"ga": "gpt-realtime", "beta": "gpt-4o-realtime-preview-2025-06-03"}[wire()]
         assert ttfb.processor == b.llm.name
-        transcription = [one for one in data if getattr(one, "model", "") == "transcription"]
+        transcription = [one for one in data if getattr(one, "model", "") == "gpt-4o-transcribe"]
         assert transcription[0].value.total_tokens > 0
 
 
