@@ -52,14 +52,21 @@ class ConnectionRefused(VoicepipeError):
     Attributes:
         kind: Of what sort the reason is, in the words of `FailureKind`.
         retry_after: In how many seconds the server asks to be tried again; None if it said nothing of that.
+        status: The HTTP status with which it refused the handshake; None if it did not get that far.
     """
 
     def __init__(
-        self, message: str, kind: FailureKind = "connection", *, retry_after: float | None = None
+        self,
+        message: str,
+        kind: FailureKind = "connection",
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: FailureKind = kind
         self.retry_after = retry_after
+        self.status = status
 
 
 class SettingsError(VoicepipeError, ValueError):

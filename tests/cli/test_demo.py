@@ -240,8 +240,11 @@ class TestBadInput:
         assert "pip install 'voicepipe[local]'" in " ".join(run.stderr.split())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_local_says_where_it_is_and_ends_on_a_signal(number):
+@pytest.mark.parametrize(
+    ("number", "options", "named"),
+    [(signal.SIGINT, [], "API is"), (signal.SIGTERM, ["--wire", "beta"], "API (beta wire) is")],
+)
+def test_serve_local_says_what_and_where_it_is_and_ends_on_a_signal(number, options, named):
     command = [
         sys.executable,
         "-c",
@@ -250,10 +253,12 @@ def test_serve_local_says_where_it_is_and_ends_on_a_signal(number):
         "--tones",
         "--port",
         "0",
+        *options,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         assert "ws://127.0.0.1:" in line
+        assert named in line
         server.send_signal(number)
         assert server.wait(timeout=10) == 0

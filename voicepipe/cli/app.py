@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,14 @@ app = typer.Typer(
 )
 
 app.add_typer(calls.app)
+
+
+class Wire(Enum):
+    """The wires of the OpenAI Realtime API."""
+
+    GA = "ga"
+    BETA = "beta"
+
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 
@@ -75,6 +84,7 @@ def serve_local(
         bool, typer.Option("--tones", help="Speak and hear in coded tones instead of words.")
     ] = False,
     max_sessions: Annotated[int, typer.Option(help="How many sessions it serves at once.")] = 8,
+    wire: Annotated[Wire, typer.Option(help="Which of the API's wires it speaks.")] = Wire.GA,
     verbose: Verbose = False,
 ) -> None:
     """Serve the OpenAI Realtime API on this machine, until Ctrl-C."""
@@ -83,7 +93,13 @@ def serve_local(
 
     try:
         run_server(
-            port=port, script=script, llm=llm, llm_model=llm_model, tones=tones, max_sessions=max_sessions
+            port=port,
+            script=script,
+            llm=llm,
+            llm_model=llm_model,
+            tones=tones,
+            max_sessions=max_sessions,
+            wire=wire.value,
         )
     except EXPECTED as error:
         fail(error)

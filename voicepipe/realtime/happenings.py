@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 from pipecat.frames.frames import FunctionCallFromLLM
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transcriptions.language import Language
 from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
@@ -102,12 +101,12 @@ class Happenings:
             return
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
-        frame: Frame = (
+        frame = (
             TranscriptionFrame(happening.text, "", now, language, happening, finalized=True)
             if happening.final
             else InterimTranscriptionFrame(happening.text, "", now, language, happening)
         )
-        await self._service.push_frame(frame, FrameDirection.UPSTREAM)
+        await self._service.push_transcription(frame)
 
     async def _user_silent(self, happening: UserSilent) -> None:
         await self._service.announce("on_idle_timeout", happening.item_id)
