@@ -93,17 +93,20 @@ class TestDemo:
         assert run.returncode == 0, run.stderr
         assert "Which way is forward?" in run.stdout
 
-    def test_the_same_question_is_answered_with_another_engine(self, tmp_path):
+    @pytest.mark.parametrize(
+        ("engine", "model"), [("elevenlabs", "demo"), ("openai-beta", "gpt-4o-realtime-preview-2025-06-03")]
+    )
+    def test_the_same_question_is_answered_with_another_engine(self, tmp_path, engine, model):
         from voicepipe.cli.demo import RECORDING
 
-        run = voicepipe("demo", str(RECORDING), "--engine", "elevenlabs", "--out", str(tmp_path))
+        run = voicepipe("demo", str(RECORDING), "--engine", engine, "--out", str(tmp_path))
         assert run.returncode == 0, run.stderr
         assert "Go forward ten meters." in run.stdout
         answer = read_wav(tmp_path / "answer.wav")
         words = MoonshineEars().listen(np.frombuffer(answer.pcm, np.int16), answer.sample_rate).lower()
         assert "forward" in words
         transcript = json.loads((tmp_path / "transcript.json").read_text())
-        assert (transcript["engine"], transcript["model"]) == ("elevenlabs", "demo")
+        assert (transcript["engine"], transcript["model"]) == (engine, model)
         assert [line["who"] for line in transcript["lines"]] == ["user", "bot"]
         assert transcript["lines"][1]["latency_ms"] > 0
 

@@ -9,4 +9,5 @@ class EngineName(StrEnum):
     """A realtime API that the demo can talk with."""
 
     OPENAI = "openai"
+    OPENAI_BETA = "openai-beta"
     ELEVENLABS = "elevenlabs"

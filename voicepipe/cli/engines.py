@@ -19,6 +19,7 @@ from voicepipe.local.brain import Brain
 from voicepipe.local.elevenlabs import Agent, ClientTool, LocalElevenLabsServer
 from voicepipe.local.speech.engines import SpeechEngine
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.services import openai_realtime_beta as beta
 from voicepipe.services.elevenlabs.convai import DEFAULT_URL as ELEVENLABS_URL
 from voicepipe.services.elevenlabs.convai import ElevenLabsConvAIService
 from voicepipe.services.openai.realtime import (
@@ -31,6 +32,8 @@ from voicepipe.services.openai.realtime import (
 )
 from voicepipe.services.openai.realtime.service import DEFAULT_MODEL
 from voicepipe.services.openai.realtime.service import DEFAULT_URL as OPENAI_URL
+from voicepipe.services.openai_realtime_beta import OpenAIRealtimeBetaLLMService
+from voicepipe.services.openai_realtime_beta.service import DEFAULT_MODEL as BETA_MODEL
 
 _INSTRUCTIONS: Final = "You are a friendly assistant on a telephone. Answer in one or two short sentences."
 _TOOLS: Final = (
@@ -123,6 +126,34 @@ def _openai_bot(place: Place) -> RealtimeService:
     )
 
 
+# OpenAI's beta wire, as older gateways speak it.
+
+
+@asynccontextmanager
+async def _serve_beta(
+    speech: SpeechEngine, brain: Brain, port: int, model: str | None
+) -> AsyncGenerator[Place]:
+    async with LocalServer(speech=speech, brain=brain, port=port, wire="beta") as server:
+        yield Place(server.url, "local", model or BETA_MODEL)
+
+
+def _live_beta(model: str | None) -> Place:
+    place = _live_openai(model)
+    return Place(place.url, place.api_key, model or BETA_MODEL)
+
+
+def _beta_bot(place: Place) -> RealtimeService:
+    properties = beta.SessionProperties(
+        instructions=_INSTRUCTIONS,
+        input_audio_transcription=beta.InputAudioTranscription(),
+        turn_detection=beta.TurnDetection(),
+        tools=list(_TOOLS),
+    )
+    return OpenAIRealtimeBetaLLMService(
+        api_key=place.api_key, model=place.who, base_url=place.url, session_properties=properties
+    )
+
+
 # ElevenLabs, where model, instructions and tools are the agent's.
 
 
@@ -156,6 +187,7 @@ def _elevenlabs_bot(place: Place) -> RealtimeService:
 ENGINES: Final[Mapping[EngineName, Engine]] = MappingProxyType(
     {
         EngineName.OPENAI: Engine(_serve_openai, _live_openai, _openai_bot),
+        EngineName.OPENAI_BETA: Engine(_serve_beta, _live_beta, _beta_bot),
         EngineName.ELEVENLABS: Engine(_serve_elevenlabs, _live_elevenlabs, _elevenlabs_bot),
     }
 )
