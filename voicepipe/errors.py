@@ -69,3 +69,15 @@ class SettingsError(VoicepipeError, ValueError):
         super().__init__(f"{field}: {why}")
         self.field = field
         self.why = why
+
+
+class CarrierMessageError(VoicepipeError, ValueError):
+    """A message of a telephone carrier that cannot be read; it says which field and what would be right."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+
+
+class CarrierStreamError(VoicepipeError):
+    """A carrier's media stream that cannot be used: it did not start, or its sound is coded in a way we do not know."""

@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.benchmarks import click, resampler
+from tests.benchmarks import click, resampler, telephony
 
-BENCHMARKS = {"resampler": resampler.main, "click": click.main}
+BENCHMARKS = {"resampler": resampler.main, "click": click.main, "telephony": telephony.main}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(BENCHMARKS)

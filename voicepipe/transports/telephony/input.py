@@ -1,0 +1,142 @@
+"""The caller's side of a telephony transport: sound and keys come in, and the end of the call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from loguru import logger
+from pipecat.audio.dtmf.types import KeypadEntry
+from pipecat.frames.frames import ClientConnectedFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+
+from voicepipe.errors import CarrierStreamError
+from voicepipe.frames import (
+    CancelFrame,
+    EndFrame,
+    EndWorkerFrame,
+    Frame,
+    InputAudioRawFrame,
+    InputDTMFFrame,
+    StartFrame,
+    StopFrame,
+)
+from voicepipe.transports.telephony.chunk_order import ChunkOrder
+from voicepipe.transports.telephony.events import (
+    CarrierEvent,
+    Complaint,
+    KeyPressed,
+    MarkReturned,
+    SoundArrived,
+    StreamStopped,
+)
+from voicepipe.transports.telephony.stream import MediaStream
+
+OnMark = Callable[[str], Awaitable[None]]
+OnClient = Callable[[], Awaitable[None]]
+
+
+class TelephonyInput(FrameProcessor):
+    """Pushes what the caller says and presses, as soon as it is there; at the end of the call it ends the pipeline.
+
+    Args:
+        stream: The carrier's stream; it is started in `setup`, while the other processors set themselves up.
+        on_mark: Awaited with the name of each mark that comes back.
+        on_connected: Awaited once, when the pipeline has started.
+        on_disconnected: Awaited once, if the carrier ends the stream.
+    """
+
+    def __init__(
+        self,
+        stream: MediaStream,
+        *,
+        on_mark: OnMark,
+        on_connected: OnClient,
+        on_disconnected: OnClient,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self._stream = stream
+        self._on_mark = on_mark
+        self._on_connected = on_connected
+        self._on_disconnected = on_disconnected
+        self._order = ChunkOrder()
+        self._reading: asyncio.Task[None] | None = None
+        self._is_over = False
+        self._has_hung_up = False
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:
+        """Wait for the carrier's start; without one the pipeline cannot run, and an error says so."""
+        await super().setup(setup)
+        try:
+            await self._stream.start()
+        except CarrierStreamError as error:
+            await self.push_error(str(error), error, force_treat_as_permanent=True)
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Begin and end with the pipeline; pass all on."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, EndFrame | StopFrame):
+            # Marks are still to be read: what the bot said last is to be heard.
+            self._is_over = True
+        elif isinstance(frame, CancelFrame):
+            await self._stop()
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame) and self._stream.is_open and self._reading is None:
+            await self._on_connected()
+            await self.push_frame(ClientConnectedFrame())
+            self._reading = self.create_task(self._read(), "read")
+
+    async def cleanup(self) -> None:
+        """Stop reading."""
+        await super().cleanup()
+        await self._stop()
+
+    async def hung_up(self) -> None:
+        """Take note that the carrier's side is gone, and end the pipeline. May be called more than once."""
+        if self._has_hung_up or not self._stream.is_open:
+            return
+        self._has_hung_up = True
+        await self._on_disconnected()
+        await self.push_frame(EndWorkerFrame(reason="the caller hung up"), FrameDirection.UPSTREAM)
+
+    async def _stop(self) -> None:
+        self._is_over = True
+        task, self._reading = self._reading, None
+        if task is not None:
+            await self.cancel_task(task)
+
+    async def _read(self) -> None:
+        async for event in self._stream.events():
+            if isinstance(event, StreamStopped):
+                break
+            await self._act_on(event)
+        await self.hung_up()
+
+    async def _act_on(self, event: CarrierEvent) -> None:
+        if isinstance(event, SoundArrived):
+            await self._hear(event)
+        elif isinstance(event, MarkReturned):
+            await self._on_mark(event.name)
+        elif isinstance(event, KeyPressed):
+            await self._press(event.key)
+        elif isinstance(event, Complaint):
+            await self.push_error(f"{self._stream.wire.name}: {event.message}")
+
+    async def _hear(self, event: SoundArrived) -> None:
+        if self._is_over:
+            return
+        wire = self._stream.wire
+        sounds = [event.sound] if wire.keeps_order else self._order.take(event.chunk, event.sound)
+        for sound in sounds:
+            pcm = wire.incoming.decode(sound)
+            await self.push_frame(InputAudioRawFrame(pcm, wire.incoming.sample_rate, 1))
+
+    async def _press(self, key: str) -> None:
+        if self._is_over:
+            return
+        if key not in set(KeypadEntry):
+            # Telephones have sixteen keys, Pipecat knows twelve of them.
+            logger.warning(f"{self}: the key {key!r} has no frame and is passed over")
+            return
+        await self.push_frame(InputDTMFFrame(KeypadEntry(key)))

@@ -1,0 +1,286 @@
+"""The bot's side of a telephony transport: what it says goes out as it comes, and what was heard of it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from loguru import logger
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from voicepipe.audio.dtmf import dtmf_sound
+from voicepipe.audio.resampler import StreamResampler
+from voicepipe.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    OutputAudioRawFrame,
+    OutputDTMFFrame,
+    OutputDTMFUrgentFrame,
+    PlaybackMarkFrame,
+    StartFrame,
+    StopFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
+from voicepipe.transports.telephony.one_way import OneWayProbe
+from voicepipe.transports.telephony.packer import Packer
+from voicepipe.transports.telephony.playout import Playout, Position
+from voicepipe.transports.telephony.stream import MediaStream
+
+
+class TelephonyOutput(FrameProcessor):
+    """Sends the bot's sound to the carrier, which plays it at its own pace, and counts what was heard by its marks.
+
+    After each message of sound a mark goes out; when it comes back, a `PlaybackMarkFrame` goes upstream. The bot has started
+    to speak when the carrier begins to play, and has stopped when all of it was played after its `TTSStoppedFrame`. At an
+    interruption the carrier's `clear` is the next message it gets.
+
+    Args:
+        stream: The carrier's stream, started by the input.
+        on_dead: Awaited if the socket takes nothing any more.
+    """
+
+    def __init__(
+        self, stream: MediaStream, *, on_dead: Callable[[], Awaitable[None]], name: str | None = None
+    ) -> None:
+        super().__init__(name=name, enable_direct_mode=True)
+        self._stream = stream
+        self._on_dead = on_dead
+        self._playout = Playout()
+        self._packer: Packer | None = None
+        self._resampler: StreamResampler | None = None
+        self._probe = OneWayProbe(stream, self.push_error)
+        self._context_id = ""
+        self._is_open = False
+        self._is_speaking = False
+        self._line_is_up = True
+        self._mark_came = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._refused_channels = False
+
+    # Frames.
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Send sound and keys, and pass all on; an EndFrame when all has been heard."""
+        if isinstance(frame, InterruptionFrame):
+            # Before anything else is done with it: each message that goes out earlier is heard for longer.
+            self._clear()
+        await super().process_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            self._start()
+        elif isinstance(frame, InterruptionFrame):
+            await self._cut()
+        elif isinstance(frame, OutputAudioRawFrame):
+            await self._say(frame)
+        elif isinstance(frame, OutputDTMFFrame | OutputDTMFUrgentFrame):
+            await self._press("".join(key.value for key in frame.buttons or []))
+        elif isinstance(frame, TTSStartedFrame):
+            self._is_open = True
+        elif isinstance(frame, TTSStoppedFrame):
+            await self._end_of_speech()
+        elif isinstance(frame, EndFrame | StopFrame):
+            await self._play_out()
+            await self._close()
+        elif isinstance(frame, CancelFrame):
+            await self._close()
+        await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Leave no task and no socket behind."""
+        await super().cleanup()
+        await self._close()
+
+    # What the carrier says.
+
+    async def mark_returned(self, name: str) -> None:
+        """Take a mark that came back."""
+        if self._probe.returned(name):
+            return
+        for position in self._playout.returned(name, self._now_ms()):
+            await self._tell(position)
+        self._mark_came.set()
+
+    def line_ended(self) -> None:
+        """Take note that the carrier has left: nothing is heard any more, and no mark comes back."""
+        self._line_is_up = False
+        self._playout.give_up()
+        self._mark_came.set()
+
+    # Sound.
+
+    def _start(self) -> None:
+        if self._writing is None and self._stream.is_open:
+            self._packer = Packer(self._stream.wire)
+            self._writing = self.create_task(self._write(), "write")
+            self._probing = self.create_task(self._probe.run(), "probe")
+
+    async def _write(self) -> None:
+        await self._stream.write()
+        await self._on_dead()
+
+    async def _say(self, frame: OutputAudioRawFrame) -> None:
+        if frame.num_channels != 1:
+            await self._refuse_channels(frame.num_channels)
+            return
+        context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
+        await self._turn_to(context_id)
+        await self._send(self._at_line_rate(frame))
+
+    async def _turn_to(self, context_id: str) -> None:
+        if context_id != self._context_id:
+            await self._finish_sound()
+            self._context_id = context_id
+
+    def _at_line_rate(self, frame: OutputAudioRawFrame) -> bytes:
+        if not self._stream.is_open:
+            return b""
+        rate = self._stream.wire.outgoing.sample_rate
+        if self._resampler is None or (self._resampler.in_rate, self._resampler.out_rate) != (
+            frame.sample_rate,
+            rate,
+        ):
+            self._resampler = StreamResampler(frame.sample_rate, rate)
+        return self._resampler.process(frame.audio)
+
+    async def _finish_sound(self) -> None:
+        """Send what the filter and the packer still hold of a response."""
+        if self._resampler is not None:
+            await self._send(self._resampler.flush())
+        if self._packer is not None:
+            for piece in self._packer.rest():
+                await self._send_piece(piece)
+
+    async def _send(self, pcm: bytes) -> None:
+        if self._packer is not None and pcm:
+            for piece in self._packer.pieces(self._stream.wire.outgoing.encode(pcm)):
+                await self._send_piece(piece)
+
+    async def _send_piece(self, sound: bytes) -> None:
+        if not self._line_is_up or not self._stream.is_open or self._probe.is_one_way:
+            return
+        wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
+        if was_idle and wire.answers_idle_marks:
+            self._stream.send(wire.mark(self._playout.begins(self._context_id)))
+        if not self._stream.send_sound(wire.media(sound)):
+            return
+        duration_ms = wire.outgoing.duration_ms(sound)
+        self._stream.send(wire.mark(self._playout.sent(self._context_id, duration_ms, now)))
+        if self._following is None:
+            self._following = self.create_task(self._follow(), "follow")
+        if was_idle and not wire.answers_idle_marks:
+            sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
+            await self._tell(Position(self._context_id, sent_before_ms, now))
+
+    async def _end_of_speech(self) -> None:
+        await self._finish_sound()
+        self._is_open = False
+        if self._following is None:
+            await self._say_stopped()
+
+    async def _press(self, keys: str) -> None:
+        if not self._stream.is_open:
+            return
+        wire = self._stream.wire
+        message = wire.dtmf(keys)
+        if message is not None:
+            self._stream.send(message)
+        else:
+            # In the band, as a telephone does it: whoever is at the other end hears them.
+            await self._turn_to("")
+            await self._send(dtmf_sound(keys, wire.outgoing.sample_rate))
+            await self._finish_sound()
+
+    # What was heard.
+
+    async def _follow(self) -> None:
+        """Go along with what is played until all of it has been."""
+        while self._playout.is_playing:
+            self._mark_came.clear()
+            wait_ms = self._playout.overdue_in_ms(self._now_ms()) + self._stream.limits.marks_secs * 1000
+            try:
+                async with asyncio.timeout(wait_ms / 1000):
+                    await self._mark_came.wait()
+            except TimeoutError:
+                # Unless more was sent meanwhile.
+                if self._playout.overdue_in_ms(self._now_ms()) <= 0:
+                    await self._marks_are_missing()
+        self._following = None
+        await self._say_stopped()
+
+    async def _marks_are_missing(self) -> None:
+        missing = self._playout.give_up()
+        logger.warning(f"{self}: {missing} marks did not come back, their sound is taken for played")
+        await self._probe.no_marks()
+
+    async def _tell(self, position: Position) -> None:
+        began, self._is_speaking = not self._is_speaking, True
+        await self._push_mark(position)
+        if began:
+            await self.broadcast_frame(BotStartedSpeakingFrame)
+
+    async def _push_mark(self, position: Position) -> None:
+        mark = PlaybackMarkFrame(
+            context_id=position.context_id, played_ms=position.played_ms, at_ms=position.at_ms
+        )
+        await self.push_frame(mark, FrameDirection.UPSTREAM)
+
+    async def _say_stopped(self) -> None:
+        if self._is_speaking and not self._is_open:
+            self._is_speaking = False
+            await self.broadcast_frame(BotStoppedSpeakingFrame)
+
+    # Interruption and end.
+
+    def _clear(self) -> None:
+        if self._stream.is_open:
+            self._stream.send_instead(self._stream.wire.clear())
+
+    async def _cut(self) -> None:
+        positions = self._playout.cut(self._now_ms())
+        self._is_open = False
+        if self._resampler is not None:
+            self._resampler.reset()
+        if self._packer is not None:
+            self._packer.reset()
+        await self._stop_following()
+        for position in positions:
+            await self._push_mark(position)
+        await self._say_stopped()
+
+    async def _play_out(self) -> None:
+        await self._finish_sound()
+        self._is_open = False
+        # Not the task itself: a barge-in or a CancelFrame cancels it, and that is no reason to cancel this.
+        if self._following is not None:
+            await asyncio.wait([self._following])
+        if self._writing is not None:
+            await self._stream.until_sent()
+
+    async def _close(self) -> None:
+        await self._stop_following()
+        writing, self._writing = self._writing, None
+        probing, self._probing = self._probing, None
+        for task in (writing, probing):
+            if task is not None:
+                await self.cancel_task(task)
+        await self._stream.close()
+
+    async def _stop_following(self) -> None:
+        task, self._following = self._following, None
+        if task is not None:
+            await self.cancel_task(task)
+
+    async def _refuse_channels(self, channels: int) -> None:
+        if not self._refused_channels:
+            self._refused_channels = True
+            await self.push_error(f"num_channels: a telephone takes mono, the sound has {channels} channels")
+
+    def _now_ms(self) -> float:
+        return asyncio.get_running_loop().time() * 1000

@@ -1,0 +1,110 @@
+"""The sockets a carrier's stream may come on: what is asked of one, and Starlette's (FastAPI's) made to fit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
+from websockets.frames import Close
+
+_NORMAL = (1000, 1001)
+
+
+class MediaSocket(Protocol):
+    """An accepted WebSocket. `websockets.asyncio.server.ServerConnection` is one as it is."""
+
+    async def recv(self) -> str | bytes:
+        """Return the next message.
+
+        Raises:
+            websockets.exceptions.ConnectionClosed: There is none any more.
+        """
+        ...
+
+    async def send(self, message: str) -> None:
+        """Send a text message, and wait until there is room for the next.
+
+        Raises:
+            websockets.exceptions.ConnectionClosed: The socket is closed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the socket. May be called more than once."""
+        ...
+
+
+class AsgiWebSocket(Protocol):
+    """What is used of a Starlette or FastAPI `WebSocket`."""
+
+    async def receive(self) -> Any:
+        """Return the next ASGI message."""
+        ...
+
+    async def send_text(self, data: str) -> None:
+        """Send a text message."""
+        ...
+
+    async def close(self) -> None:
+        """Close the socket."""
+        ...
+
+
+class StarletteSocket:
+    """Makes an accepted Starlette or FastAPI `WebSocket` a `MediaSocket`.
+
+        @app.websocket("/media")
+        async def media(websocket: WebSocket) -> None:
+            await websocket.accept()
+            transport = TelephonyTransport(StarletteSocket(websocket))
+
+    Args:
+        websocket: The socket, already accepted.
+    """
+
+    def __init__(self, websocket: AsgiWebSocket) -> None:
+        self._websocket = websocket
+        self._is_closed = False
+
+    async def recv(self) -> str | bytes:
+        """Return the next message; see `MediaSocket`."""
+        if self._is_closed:
+            raise ConnectionClosedOK(None, None)
+        message: Mapping[str, Any] = await self._websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            self._is_closed = True
+            code = int(message.get("code") or 1005)
+            closed = ConnectionClosedOK if code in _NORMAL else ConnectionClosedError
+            raise closed(Close(code, str(message.get("reason") or "")), None)
+        text = message.get("text")
+        return text if text is not None else bytes(message.get("bytes") or b"")
+
+    async def send(self, message: str) -> None:
+        """Send a text message; see `MediaSocket`."""
+        try:
+            await self._websocket.send_text(message)
+        except _left_errors() as error:
+            self._is_closed = True
+            raise ConnectionClosedError(None, None) from error
+
+    async def close(self) -> None:
+        """Close the socket; see `MediaSocket`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            await self._websocket.close()
+        except _left_errors():
+            # The other side was quicker.
+            return
+
+
+def _left_errors() -> tuple[type[Exception], ...]:
+    """What Starlette raises when a message cannot be sent because the other side has left.
+
+    Starlette is the application's choice and not installed with voicepipe; who has such a socket has loaded it.
+    """
+    module = sys.modules.get("starlette.websockets")
+    return (RuntimeError, OSError, *([module.WebSocketDisconnect] if module else []))

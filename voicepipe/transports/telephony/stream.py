@@ -1,0 +1,170 @@
+"""One carrier's media stream on one socket: it starts, carries both ways, and ends. It knows nothing of frames."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from loguru import logger
+from websockets.exceptions import ConnectionClosed
+
+from voicepipe.errors import CarrierMessageError, CarrierStreamError
+from voicepipe.transports.telephony.carriers import recognised
+from voicepipe.transports.telephony.events import CarrierEvent, StreamStarted
+from voicepipe.transports.telephony.send_queue import SendQueue
+from voicepipe.transports.telephony.sockets import MediaSocket
+from voicepipe.transports.telephony.wire import CarrierWire
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How long and how much a stream waits.
+
+    Parameters:
+        start_secs: For the carrier's `start`, which comes right after the handshake.
+        send_secs: For the socket to take one message; a carrier that reads takes it at once, so then it is dead.
+        close_secs: For the other half of a close.
+        marks_secs: For marks that are overdue, before the sound is taken for played.
+        max_queued_chars: Of messages the socket has not taken: 4 million are six minutes of G.711. Sound beyond is dropped.
+    """
+
+    start_secs: float = 10.0
+    send_secs: float = 10.0
+    close_secs: float = 2.0
+    marks_secs: float = 3.0
+    max_queued_chars: int = 4_000_000
+
+
+class MediaStream:
+    """A stream, from its first message to its close.
+
+    Args:
+        socket: The socket, accepted.
+        wire: The carrier's dialect; None recognises it by the first messages.
+        limits: How long and how much to wait.
+    """
+
+    def __init__(
+        self, socket: MediaSocket, wire: CarrierWire | None = None, limits: StreamLimits | None = None
+    ) -> None:
+        self.started: StreamStarted | None = None
+        """What the carrier said at the start, once it has."""
+        self.unreadable = 0
+        """How many messages could not be read."""
+        self.limits = limits or StreamLimits()
+        """How long and how much it waits."""
+        self._socket = socket
+        self._wire = wire
+        self._queue = SendQueue(self.limits.max_queued_chars)
+        self._starting = asyncio.Lock()
+        self._is_closed = False
+
+    @property
+    def wire(self) -> CarrierWire:
+        """The carrier's dialect, known once the stream has started.
+
+        Raises:
+            CarrierStreamError: It has not.
+        """
+        if self._wire is None or self.started is None:
+            raise CarrierStreamError("the carrier's stream has not started")
+        return self._wire
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it carries: it has started and was not closed from here."""
+        return self.started is not None and not self._is_closed
+
+    async def start(self) -> StreamStarted:
+        """Wait for the carrier's `start`, and return it. May be called more than once.
+
+        Raises:
+            CarrierStreamError: It did not come in time, cannot be read, or its sound is coded in a way we do not know.
+        """
+        async with self._starting:
+            if self.started is None:
+                try:
+                    async with asyncio.timeout(self.limits.start_secs):
+                        self.started = await self._first()
+                except TimeoutError:
+                    secs = self.limits.start_secs
+                    raise CarrierStreamError(f"the carrier sent no start within {secs:g} s") from None
+                except ConnectionClosed:
+                    raise CarrierStreamError("the carrier closed the stream before its start") from None
+                except CarrierMessageError as error:
+                    raise CarrierStreamError(f"the stream's first messages: {error}") from None
+            return self.started
+
+    async def _first(self) -> StreamStarted:
+        while True:
+            message = await self._socket.recv()
+            if self._wire is None:
+                self._wire = recognised(message)
+            if self._wire is not None:
+                for event in self._wire.receive(message):
+                    if isinstance(event, StreamStarted):
+                        return event
+
+    async def events(self) -> AsyncIterator[CarrierEvent]:
+        """Yield what the carrier says, until its socket ends. A message that cannot be read is passed over and counted."""
+        while True:
+            try:
+                message = await self._socket.recv()
+            except ConnectionClosed as closed:
+                logger.debug(f"the {self.wire.name} stream has ended: {closed}")
+                return
+            try:
+                events = self.wire.receive(message)
+            except CarrierMessageError as error:
+                self.unreadable += 1
+                if self.unreadable == 1:
+                    logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
+                continue
+            for event in events:
+                yield event
+
+    def send(self, message: str) -> None:
+        """Send a message, without waiting."""
+        self._queue.put(message)
+
+    def send_sound(self, message: str) -> bool:
+        """Send a message of sound, without waiting; False if it was dropped because too much waits already."""
+        taken = self._queue.put_sound(message)
+        if not taken and self._queue.dropped == 1:
+            logger.warning(f"{self.wire.name} does not keep up, sound is dropped")
+        return taken
+
+    def send_instead(self, message: str) -> None:
+        """Send a message ahead of all that waits, which is thrown away."""
+        self._queue.put_instead(message)
+
+    async def write(self) -> None:
+        """Carry what is sent to the socket, until that ends or takes nothing any more."""
+        try:
+            while True:
+                message = await self._queue.next()
+                async with asyncio.timeout(self.limits.send_secs):
+                    await self._socket.send(message)
+        except ConnectionClosed:
+            return
+        except TimeoutError:
+            logger.warning(f"{self.wire.name} took nothing for {self.limits.send_secs:g} s")
+        finally:
+            self._queue.close()
+
+    async def until_sent(self) -> None:
+        """Wait until the socket has taken all that was sent, or will not take it."""
+        await self._queue.until_gone()
+
+    async def close(self) -> None:
+        """Close the socket. May be called more than once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._queue.close()
+        try:
+            async with asyncio.timeout(self.limits.close_secs):
+                await self._socket.close()
+        except TimeoutError:
+            logger.debug("the carrier did not answer the close")
