@@ -1,4 +1,4 @@
-"""What talks in a call: an engine, what it is told, and what it may do. An agent is a value; each call makes its own bot of it."""
+"""What talks in a call: an engine, what it is told, and what it may do. An agent is a value; each call makes a bot of it."""
 
 from __future__ import annotations
 

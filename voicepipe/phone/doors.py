@@ -59,6 +59,11 @@ class Tickets(Generic[T]):
         self._open[ticket.id] = ticket
         return ticket
 
+    def look(self, id_: str) -> Ticket[T] | None:
+        """Return a ticket that may be used still; it is not by that."""
+        self.sweep()
+        return self._open.get(id_)
+
     def take(self, id_: str) -> Ticket[T] | None:
         """Return a ticket, which is used by that; None if there is none, none any more, or it is too late."""
         self.sweep()

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 
 from voicepipe.errors import SettingsError
 
@@ -68,4 +68,4 @@ def guardrail(
 
 async def _checked(check: Check, text: str) -> bool:
     result = check(text)
-    return await cast("Awaitable[bool]", result) if inspect.isawaitable(result) else bool(result)
+    return await result if inspect.isawaitable(result) else bool(result)

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from loguru import logger
 from pipecat.metrics.metrics import MetricsData
@@ -110,7 +110,7 @@ async def _called(hook: Hook | None, *values: Any) -> None:
         return
     result = hook(*values)
     if inspect.isawaitable(result):
-        await cast("Awaitable[Any]", result)
+        await result
 
 
 Telling: TypeAlias = Callable[[CallObserver], Awaitable[None]]

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_type_hints, overload
 
 import docstring_parser
-from pipecat.adapters.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.direct_function import DirectFunctionWrapper
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.frames.frames import FunctionCallResultProperties
 from pipecat.services.llm_service import FunctionCallParams
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -126,12 +127,7 @@ def tool(
 
         @tool
         async def get_weather(city: str, days: int = 1) -> str:
-            \"\"\"The weather in a city.
-
-            Args:
-                city: Its name.
-                days: How many days to look ahead.
-            \"\"\"
+            "The weather in a city."
 
     Args:
         function: The function.
@@ -161,8 +157,8 @@ def tool(
     return make if function is None else make(function)
 
 
-def as_tool(given: Any) -> Tool | FunctionSchema | Handler:
-    """Return what was given among an agent's tools: a `Tool`, or a schema or direct function of Pipecat's as it is.
+def as_tool(given: Any) -> Tool | FunctionSchema:
+    """Return what was given among an agent's tools: functions become a `Tool`, Pipecat's direct functions a schema.
 
     Raises:
         SettingsError: It is none of these and no function.
@@ -173,8 +169,19 @@ def as_tool(given: Any) -> Tool | FunctionSchema | Handler:
         raise SettingsError("tools", f"{type(given).__name__} is no function and no Tool")
     parameters = list(inspect.signature(given).parameters)
     if parameters and parameters[0] == "params" and inspect.iscoroutinefunction(given):
-        return given
+        return _of_direct(given)
     return tool(given)
+
+
+def _of_direct(function: Any) -> FunctionSchema:
+    wrapper = DirectFunctionWrapper(function)
+    schema = wrapper.to_function_schema()
+
+    async def handle(params: FunctionCallParams) -> None:
+        await wrapper.invoke(dict(params.arguments), params)
+
+    schema.handler = handle
+    return schema
 
 
 def _of_function(function: Handler, name: str, description: str) -> Tool:
@@ -198,7 +205,9 @@ def _of_function(function: Handler, name: str, description: str) -> Tool:
     model = create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     schema = model.model_json_schema()
     if "$defs" in schema:
-        raise SettingsError(f"tools.{name}", "has types with definitions of their own; pass Tool(parameters=...)")
+        raise SettingsError(
+            f"tools.{name}", "has types with definitions of their own; pass Tool(parameters=...)"
+        )
     for each in schema["properties"].values() if fields else ():
         each.pop("title", None)
     words = description or "\n\n".join(filter(None, [docs.short_description, docs.long_description]))
@@ -255,8 +264,12 @@ def transfer_call(
     async def handler(to: str, summary: str = "", *, call: Call) -> str:
         if to not in known:
             return f"There is nobody called {to!r}; there are: {', '.join(known)}."
-        call.transfer_soon(known[to], mode="warm" if mode == "warm" else "cold", summary=summary,
-                           hold_audio_url=hold_audio_url)
+        call.transfer_soon(
+            known[to],
+            mode="warm" if mode == "warm" else "cold",
+            summary=summary,
+            hold_audio_url=hold_audio_url,
+        )
         return "The call is handed over."
 
     names: Sequence[str] = list(known)

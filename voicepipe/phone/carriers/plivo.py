@@ -25,8 +25,8 @@ from voicepipe.phone.carriers.contract import (
     WebhookEvent,
     WebhookRefusedError,
 )
-from voicepipe.phone.credentials import from_environment
 from voicepipe.phone.carriers.plivo_api import PlivoApi
+from voicepipe.phone.credentials import from_environment
 from voicepipe.transports.telephony import Carrier as CarrierName
 
 DEFAULT_URL: Final = "https://api.plivo.com"

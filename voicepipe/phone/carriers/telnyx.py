@@ -26,8 +26,8 @@ from voicepipe.phone.carriers.contract import (
     WebhookEvent,
     WebhookRefusedError,
 )
-from voicepipe.phone.credentials import from_environment
 from voicepipe.phone.carriers.telnyx_api import TelnyxApi, read_state
+from voicepipe.phone.credentials import from_environment
 from voicepipe.transports.telephony import Carrier as CarrierName
 
 DEFAULT_URL: Final = "https://api.telnyx.com"

@@ -26,8 +26,8 @@ from voicepipe.phone.carriers.contract import (
     WebhookEvent,
     WebhookRefusedError,
 )
-from voicepipe.phone.credentials import from_environment
 from voicepipe.phone.carriers.twilio_api import TwilioApi
+from voicepipe.phone.credentials import from_environment
 from voicepipe.transports.telephony import Carrier as CarrierName
 
 DEFAULT_URL: Final = "https://api.twilio.com"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.processors.frame_processor import FrameProcessor
 
 from voicepipe.frames import Frame, TTSSpeakFrame
@@ -21,13 +22,13 @@ class Brief:
     Parameters:
         system_prompt: What it is to do, and how.
         first_message: What it says first.
-        tools: Schemas with their handlers, and direct functions, bound to the call.
+        tools: With their handlers, bound to the call.
         needs_words: Whether somebody waits for the caller's words before the answer (a guardrail on them).
     """
 
     system_prompt: str
     first_message: str
-    tools: Sequence[Any]
+    tools: Sequence[FunctionSchema]
     needs_words: bool = False
 
 
@@ -36,12 +37,12 @@ class Bot:
     """One call's processors.
 
     Parameters:
-        ears: Before the engine itself; what the caller said comes upstream out of `mouth` or goes down past it.
+        ears: Before what is watched for the caller's words; speech to text is here, where there is any.
         mouth: From the engine on, up to the transport's output.
         tail: After the transport's output.
         opening: What is queued when the call has begun.
         answers_on_request: Whether it waits for an `LLMRunFrame` after each turn of the caller's.
-        words_go_up: Whether the caller's words come from the engine upstream, as those of realtime services do.
+        sample_rate: The pipeline's own, in hertz, for services that take sound as the transport gives it.
     """
 
     ears: Sequence[FrameProcessor]
@@ -49,7 +50,7 @@ class Bot:
     tail: Sequence[FrameProcessor] = ()
     opening: Sequence[Frame] = field(default_factory=tuple)
     answers_on_request: bool = False
-    words_go_up: bool = True
+    sample_rate: int = 24000
 
 
 @runtime_checkable
