@@ -87,6 +87,15 @@ class PhoneServer:
         return f"http://{host}:{self._port}"
 
     @property
+    def public_url(self) -> str:
+        """Where the carrier reaches it; empty as long as nobody knows. A tunnel that is opened to its port sets it."""
+        return self._public_url
+
+    @public_url.setter
+    def public_url(self, url: str) -> None:
+        self._public_url = _checked_url(url)
+
+    @property
     def session(self) -> ClientSession:
         """For REST, as long as it serves.
 

@@ -180,8 +180,13 @@ def _of_direct(function: Any) -> FunctionSchema:
     async def handle(params: FunctionCallParams) -> None:
         await wrapper.invoke(dict(params.arguments), params)
 
-    schema.handler = handle
-    return schema
+    return FunctionSchema(
+        name=schema.name,
+        description=schema.description,
+        properties=schema.properties,
+        required=schema.required,
+        handler=handle,
+    )
 
 
 def _of_function(function: Handler, name: str, description: str) -> Tool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import orjson
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, FormData
+from aiohttp import ClientError, ClientSession, ClientTimeout, FormData
 
 from voicepipe.errors import CarrierRefusedError
 
@@ -75,7 +76,7 @@ class Rest:
 
 def basic(user: str, password: str) -> Mapping[str, str]:
     """Return the header of HTTP's basic authorization."""
-    return {"Authorization": BasicAuth(user, password).encode()}
+    return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

@@ -111,9 +111,10 @@ class OpenAIRealtime:
     def _properties(self, brief: Brief) -> SessionProperties:
         line = PCMAudioFormat() if self.audio == "pcm" else PCMUAudioFormat()
         noise = self.noise_reduction
+        tools: Any = list(brief.tools) or None
         return SessionProperties(
             instructions=brief.system_prompt or None,
-            tools=list(brief.tools) or None,
+            tools=tools,
             reasoning=Reasoning(effort=self.reasoning_effort) if self.reasoning_effort else None,
             audio=AudioConfiguration(
                 input=AudioInput(
