@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from loguru import logger
 
-from voicepipe.errors import CarrierRefusedError, PhoneError
+from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
 from voicepipe.phone.agent import Agent
 from voicepipe.phone.call import Call
 from voicepipe.phone.carriers.contract import (
@@ -110,7 +110,7 @@ class Switchboard:
         wish = OutboundCall(call.id, to, from_, ring_secs, detection)
         try:
             call_id = await self._api().place(wish, self._running())
-        except CarrierRefusedError as error:
+        except VoicepipeError as error:
             call.finish("failed", str(error))
             raise
         call.carrier_call_id = call.carrier_call_id or call_id
