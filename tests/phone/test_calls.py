@@ -207,7 +207,9 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
                 url, state = dialled.fields["webhook_url"], dialled.fields["client_state"]
                 person = far.new_id()
                 await far.tell(url, far.event("call.answered", person, client_state=state))
-                [told] = far.asked_for(f"/{person.replace(':', '%3A')}/actions/speak", f"{person}/actions/speak")
+                [told] = far.asked_for(
+                    f"/{person.replace(':', '%3A')}/actions/speak", f"{person}/actions/speak"
+                )
                 assert told.fields["payload"] == "A billing question"
                 await far.tell(url, far.event("call.speak.ended", person, client_state=state))
                 [joined] = far.asked_for("/actions/bridge")
@@ -261,7 +263,9 @@ async def test_the_model_ends_and_transfers_calls_by_ready_tools(engine_name):
         "transfer_call": {"name": "transfer_call", "arguments": {"to": "sales", "summary": "wants to buy"}},
     }
     uses = []
-    script = Script.model_validate({"rules": [{"hear": "please", "call": rules[engine_name], "then": "Done."}]})
+    script = Script.model_validate(
+        {"rules": [{"hear": "please", "call": rules[engine_name], "then": "Done."}]}
+    )
     speech = speech_engine("tones")
     async with LocalServer(speech=speech, brain=ScriptBrain(script)) as server, FakeCarrier("twilio") as far:
         phone = far.phone()

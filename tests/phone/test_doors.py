@@ -205,7 +205,9 @@ async def test_one_call_too_many_hears_the_busy_tone(carrier):
                 [asked] = far.asked_for("/actions/reject")
                 assert asked.fields == {"cause": "USER_BUSY"}
             else:
-                assert {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}[carrier] in markup
+                assert {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}[
+                    carrier
+                ] in markup
             assert len(phone.calls) == 1
 
 
@@ -256,9 +258,8 @@ async def test_a_cancelled_phone_leaves_nothing():
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         serving = asyncio.create_task(phone.serve(agent, port=0))
-        while phone._server is None:
-            await asyncio.sleep(0)
-        async with await far.call(phone._server.local_url) as call:
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
             await call.say(spoken("hello"))
             serving.cancel()
             await call.until_ended()

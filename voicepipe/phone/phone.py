@@ -21,6 +21,7 @@ from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
 
+_DEFAULT_PORT: Final = 8000
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -61,6 +62,7 @@ class Phone:
         self._agent: Agent | AgentFactory | None = None
         self._server: PhoneServer | None = None
         self._switchboard: Switchboard | None = None
+        self._serves = asyncio.Event()
 
     def agent(
         self,
@@ -129,7 +131,7 @@ class Phone:
         agent: Agent | AgentFactory | None = None,
         *,
         host: str = "127.0.0.1",
-        port: int = 8000,
+        port: int | None = None,
         public_url: str = "",
         set_webhook: bool = False,
         limits: PhoneLimits | None = None,
@@ -164,7 +166,7 @@ class Phone:
         agent: Agent | AgentFactory | None = None,
         *,
         host: str = "127.0.0.1",
-        port: int = 8000,
+        port: int | None = None,
         public_url: str = "",
         set_webhook: bool = False,
         limits: PhoneLimits | None = None,
@@ -176,7 +178,7 @@ class Phone:
             agent: What talks in incoming calls, or a function, `async` or not, that gets a `Caller` and returns it. None
                 has incoming calls hear the busy tone.
             host: Where to listen; a tunnel or a proxy with TLS stands before it.
-            port: 0 takes a free one.
+            port: None is `PORT` of the environment, or 8000; 0 takes a free one.
             public_url: In place of the phone's own.
             set_webhook: Whether the carrier is told to bring calls of the number here.
             limits: Bounds.
@@ -196,7 +198,7 @@ class Phone:
             self.carrier,
             switchboard.webhook,
             host=host,
-            port=port,
+            port=_port() if port is None else port,
             public_url=public_url or self._public_url,
             limits=bounds,
             checks_signatures=check_signatures,
@@ -207,12 +209,12 @@ class Phone:
             try:
                 if set_webhook:
                     await self._set_webhook(server)
+                self._serves.set()
                 yield server
                 await switchboard.drain(bounds.shutdown_secs)
             finally:
                 self._agent = self._switchboard = self._server = None
-                for call in switchboard.calls:
-                    await call.cancel("the phone closes")
+                self._serves = asyncio.Event()
                 await switchboard.close()
 
     async def call(
@@ -270,7 +272,20 @@ class Phone:
         """The calls that run now."""
         return self._switchboard.calls if self._switchboard else ()
 
+    async def until_serving(self) -> PhoneServer:
+        """Wait until calls are answered, and return what answers them."""
+        while self._server is None or not self._serves.is_set():
+            await self._serves.wait()
+        return self._server
+
     async def _set_webhook(self, server: PhoneServer) -> None:
         if not self.phone_number:
             raise SettingsError("phone_number", "is missing: which number is to bring its calls here?")
         await self.carrier.api(server.session).set_webhook(self.phone_number, server)
+
+
+def _port() -> int:
+    given = os.environ.get("PORT", "") or str(_DEFAULT_PORT)
+    if not given.isdecimal():
+        raise SettingsError("port", f"PORT is {given!r}, which is no port")
+    return int(given)

@@ -148,7 +148,10 @@ class PhoneServer:
         app.router.add_get("/health", self._health)
         app.router.add_route("*", f"/{name}/{{kind:{_KINDS}}}", self._webhook)
         app.router.add_get(f"/{name}/media/{{ticket}}", self._media)
-        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        # What is left of a request that was refused is not read.
+        runner = web.AppRunner(
+            app, handle_signals=False, access_log=None, shutdown_timeout=1.0, lingering_time=0.0
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()

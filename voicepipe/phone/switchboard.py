@@ -187,20 +187,20 @@ class Switchboard:
     # Life.
 
     async def drain(self, within_secs: float) -> None:
-        """Take no more calls, let those that run end, and end the rest at once."""
+        """Take no more calls, and wait for those that run to end, but not for too long."""
         self._is_open = False
         try:
             async with asyncio.timeout(within_secs):
                 await self._idle.wait()
         except TimeoutError:
-            for call in self.calls:
-                await call.cancel("the phone closes")
-            await self._idle.wait()
+            logger.info(f"{len(self._calls)} calls go on for too long and are ended")
 
     async def close(self) -> None:
-        """Wait until observers were told of the ends of all calls."""
+        """End all calls at once, and wait until observers were told so."""
+        self._is_open = False
         for call in self.calls:
-            call.finish("failed", "the phone closed")
+            await call.cancel("the phone closes")
+        await self._idle.wait()
         while self._closing:
             await asyncio.wait(self._closing)
 

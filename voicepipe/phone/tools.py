@@ -193,7 +193,10 @@ def _of_function(function: Handler, name: str, description: str) -> Tool:
     name = name or getattr(function, "__name__", "")
     docs = docstring_parser.parse(inspect.getdoc(function) or "")
     told = {parameter.arg_name: parameter.description or "" for parameter in docs.params}
-    hints = get_type_hints(function, localns=_names_of_a_call(), include_extras=True)
+    try:
+        hints = get_type_hints(function, localns=_names_of_a_call(), include_extras=True)
+    except NameError as error:
+        raise SettingsError(f"tools.{name}", f"a type hint cannot be resolved: {error}") from None
     fields: dict[str, Any] = {}
     call_parameter = ""
     for parameter in inspect.signature(function).parameters.values():

@@ -99,7 +99,7 @@ class Plivo:
         if webhook.kind == "voice":
             if ref:
                 return LegAnswered(ref, call_id)
-            return IncomingCall(call_id, _international(fields["From"]), _international(fields["To"]))
+            return IncomingCall(call_id, _number(fields, "From"), _number(fields, "To"))
         if webhook.kind == "amd":
             raw = fields.get("Machine", "unknown").lower()
             return MachineDetected(ref, call_id, _classified(raw), raw)
@@ -127,8 +127,11 @@ def signature(auth_token: str, url: str, form: Iterable[tuple[str, str]], nonce:
     return b64encode(digest).decode()
 
 
-def _international(number: str) -> str:
-    """Return a number with the plus that Plivo leaves out."""
+def _number(fields: Mapping[str, str], name: str) -> str:
+    """Return a number, with the plus that Plivo leaves out."""
+    if name not in fields:
+        raise CarrierMessageError(name, "is missing")
+    number = fields[name]
     return f"+{number}" if number.isdecimal() else number
 
 
