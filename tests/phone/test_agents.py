@@ -26,8 +26,8 @@ from voicepipe.frames import (
 )
 from voicepipe.phone import (
     Call,
-    CallHooks,
     Caller,
+    CallHooks,
     Guardrail,
     OpenAIRealtime,
     Tool,
@@ -237,7 +237,7 @@ class TestGuardrails:
             "polite", check=lambda text: "weather" in text, replacement="Ask me nicely.", applies_to="user"
         )
         async with tone_server(on_event=lambda way, e: events.append((way, dict(e)))) as server:
-            words, result = await conversation(server, "weather", "hello", guardrails=[check])
+            words, _ = await conversation(server, "weather", "hello", guardrails=[check])
         assert words == "Ask me nicely. Hello! How can I help you?"
         created = [e for way, e in events if way == "in" and e["type"] == "response.create"]
         assert len(created) == 2

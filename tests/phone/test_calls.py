@@ -274,10 +274,9 @@ async def test_the_model_ends_and_transfers_calls_by_ready_tools(engine_name):
             tools=[end_call(), transfer_call({"sales": PERSON})],
             hooks=CallHooks(on_tool=lambda call, use: uses.append(use)),
         )
-        async with phone.serving(agent, port=0) as door:
-            async with await far.call(door.local_url) as call:
-                await call.say(spoken("please"))
-                await call.until_ended()
+        async with phone.serving(agent, port=0) as door, await far.call(door.local_url) as call:
+            await call.say(spoken("please"))
+            await call.until_ended()
     [use] = uses
     assert use.name == engine_name
     if engine_name == "transfer_call":

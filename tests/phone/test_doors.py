@@ -79,7 +79,7 @@ async def test_a_stream_without_a_token_or_with_a_wrong_one_is_closed(carrier):
         async with phone.serving(agent, port=0) as door:
             call_id, stream = await far.ring(door.local_url)
             assert not any(value in stream.url for value in stream.parameters.values())
-            for parameters in ({}, {name: "0" * 32 for name in stream.parameters}):
+            for parameters in ({}, dict.fromkeys(stream.parameters, "0" * 32)):
                 async with LocalCall(stream.url, carrier, call_id=call_id, parameters=parameters) as wrong:
                     await wrong.until_ended()
             # The right token for another call.

@@ -1,4 +1,4 @@
-"""The rows of the documents of Patter's engines (S000) and of its OpenAI Realtime page (S001), by id; both pages' snippets run."""
+"""The rows of the documents S000 (engines) and S001 (OpenAI Realtime), by id; the snippets of both pages run."""
 
 from __future__ import annotations
 
@@ -216,9 +216,8 @@ class TestWire:
         async with tone_server() as server, FakeCarrier("twilio") as far:
             phone = far.phone()
             agent = phone.agent(engine=OpenAIRealtime(base_url=server.url), first_message="Hello!")
-            async with phone.serving(agent, port=0) as door:
-                async with await far.call(door.local_url) as call:
-                    await call.until_answered()
+            async with phone.serving(agent, port=0) as door, await far.call(door.local_url) as call:
+                await call.until_answered()
         assert heard(call.heard) == "Hello!"
 
     def test_s000_16_to_18_and_44_pcm_is_the_default_and_the_line_coding_an_option(self):
@@ -360,7 +359,7 @@ def started(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any],
     monkeypatch.setattr(asyncio, "run", mains.append)
     monkeypatch.setenv("PORT", "0")
     names: dict[str, Any] = {}
-    exec(compile(SNIPPETS[name], name, "exec"), names)  # noqa: S102
+    exec(compile(SNIPPETS[name], name, "exec"), names)
     [main] = mains
     return names, asyncio.create_task(main)
 
