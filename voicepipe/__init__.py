@@ -11,25 +11,37 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicepipe.audio.resampler import AudioResampler
     from voicepipe.pipeline import Pipeline, RunResult, run
+    from voicepipe.realtime.fillers import Filler
+    from voicepipe.realtime.interruptions import Interruptions
+    from voicepipe.realtime.link import Reconnect
     from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
+    from voicepipe.transports.telephony import TelephonyTransport
     from voicepipe.transports.wav_file import WavFileTransport
 
 __version__ = "0.1.0"
 
 _HOME = {
     "AudioResampler": "voicepipe.audio.resampler",
+    "Filler": "voicepipe.realtime.fillers",
+    "Interruptions": "voicepipe.realtime.interruptions",
     "OpenAIRealtimeLLMService": "voicepipe.services.openai.realtime",
     "Pipeline": "voicepipe.pipeline",
+    "Reconnect": "voicepipe.realtime.link",
     "RunResult": "voicepipe.pipeline",
+    "TelephonyTransport": "voicepipe.transports.telephony",
     "WavFileTransport": "voicepipe.transports.wav_file",
     "run": "voicepipe.pipeline",
 }
 
 __all__ = [
     "AudioResampler",
+    "Filler",
+    "Interruptions",
     "OpenAIRealtimeLLMService",
     "Pipeline",
+    "Reconnect",
     "RunResult",
+    "TelephonyTransport",
     "WavFileTransport",
     "__version__",
     "run",

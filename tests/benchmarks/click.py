@@ -10,6 +10,7 @@ import asyncio
 import json
 import statistics
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 from loguru import logger
@@ -33,8 +34,12 @@ CLICKS = 25
 async def _echo(connection: ServerConnection) -> None:
     """The GA wire, reduced to a session whose one response is what it hears."""
 
+    event_numbers = count(1)
+
     async def say(type_: str, **fields: object) -> None:
-        await connection.send(json.dumps({"type": type_, "event_id": "event_1", **fields}))
+        await connection.send(
+            json.dumps({"type": type_, "event_id": f"event_{next(event_numbers)}", **fields})
+        )
 
     await say("session.created", session={"id": "sess_1"})
     ids = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}

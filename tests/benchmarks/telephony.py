@@ -16,6 +16,7 @@ import statistics
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,7 @@ CLICK_EVERY = 10
 DELTA_MS = 100
 BARGE_INS = 30
 _LOUD = 3000
+_event_numbers = count(1)
 
 
 @dataclass
@@ -101,7 +103,7 @@ async def _api(socket: ServerConnection, call: _Call) -> None:
 
 async def _say(call: _Call, type_: str, **fields: object) -> None:
     assert call.socket is not None
-    await call.socket.send(json.dumps({"type": type_, "event_id": "event_1", **fields}))
+    await call.socket.send(json.dumps({"type": type_, "event_id": f"event_{next(_event_numbers)}", **fields}))
 
 
 async def _carrier(port: int, call: _Call) -> None:
@@ -109,7 +111,7 @@ async def _carrier(port: int, call: _Call) -> None:
     async with connect(f"ws://127.0.0.1:{port}/media", compression=None) as socket:
         for message in dialect.opening({}, both_tracks=False):
             await socket.send(message)
-        listening = asyncio.create_task(_listen(socket, call))
+        listening = asyncio.create_task(_listen(socket, dialect, call))
         await call.is_ready.wait()
         next_ms = _now_ms()
         for number in range(1, FRAMES + 1):
@@ -128,11 +130,13 @@ async def _carrier(port: int, call: _Call) -> None:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _listen(socket: ClientConnection, call: _Call) -> None:
+async def _listen(socket: ClientConnection, dialect: TwilioDialect, call: _Call) -> None:
     async for message in socket:
         event = json.loads(message)
         if event["event"] == "media":
             call.played.take(_decoded(b64decode(event["media"]["payload"]), 8000))
+        elif event["event"] == "mark":
+            await socket.send(dialect.played(event["mark"]["name"]))
         elif event["event"] == "clear":
             call.clear_ms.append(_now_ms())
 

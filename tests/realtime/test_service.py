@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from pipecat.metrics.metrics import LLMUsageMetricsData
@@ -17,7 +15,6 @@ from pipecat.services.llm_service import FunctionCallParams
 from tests.services.openai.realtime.wire_lines import (
     arguments_done,
     audio_delta,
-    created,
     error,
     item_added,
     item_done,
@@ -26,11 +23,10 @@ from tests.services.openai.realtime.wire_lines import (
     response_done,
     speech_started,
     speech_stopped,
-    updated,
     words_delta,
 )
 from tests.support.pipelines import Recorder, Running, running
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_bot import conversation, sound
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import (
     CancelFrame,
@@ -64,28 +60,6 @@ from voicepipe.services.openai.realtime import (
 )
 
 BRACKETS = (LLMFullResponseStartFrame, TTSStartedFrame, TTSStoppedFrame, LLMFullResponseEndFrame)
-
-
-@asynccontextmanager
-async def conversation(
-    properties: SessionProperties | None = None, *, prepare=lambda llm: None, around=None, **options
-) -> AsyncIterator[tuple[Running, ScriptedServer, OpenAIRealtimeLLMService]]:
-    """A ready session between a scripted server and a running pipeline."""
-    async with ScriptedServer() as server:
-        llm = OpenAIRealtimeLLMService(
-            api_key="k", base_url=server.url, session_properties=properties, **options
-        )
-        prepare(llm)
-        processors = around(llm) if around else [llm]
-        async with running(*processors) as bot:
-            await server.say(created())
-            await server.expect("session.update")
-            await server.say(updated())
-            yield bot, server, llm
-
-
-def sound(ms: int, rate: int = 24000, channels: int = 1) -> InputAudioRawFrame:
-    return InputAudioRawFrame(bytes(2 * channels * rate * ms // 1000), rate, channels)
 
 
 async def far_end_played(bot: Running, ms: float, response_id: str = "resp_1") -> None:

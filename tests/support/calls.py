@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,21 @@ class Phone:
         return self.calls[-1]
 
 
+class HardOfHearing:
+    """A socket on which some of the carrier's messages get lost."""
+
+    def __init__(self, websocket: ServerConnection, hears: Callable[[dict[str, Any]], bool]) -> None:
+        self._websocket = websocket
+        self._hears = hears
+        self.send, self.close = websocket.send, websocket.close
+
+    async def recv(self) -> str | bytes:
+        while True:
+            message = await self._websocket.recv()
+            if self._hears(json.loads(message)):
+                return message
+
+
 def service(server: LocalServer, **kwargs: Any) -> list[FrameProcessor]:
     """The middle of a telephone bot's pipeline."""
     return [AudioResampler(), OpenAIRealtimeLLMService(api_key="k", base_url=server.url, **kwargs)]
@@ -60,12 +76,17 @@ async def answering(
     middle: Callable[[], Sequence[FrameProcessor]],
     *,
     on_call: Callable[[Answered], Awaitable[None]] | None = None,
+    hears: Callable[[dict[str, Any]], bool] | None = None,
     **transport_kwargs: Any,
 ) -> AsyncIterator[Phone]:
-    """Answer calls with a pipeline of `middle` between a telephony transport's ends."""
+    """Answer calls with a pipeline of `middle` between a telephony transport's ends.
+
+    With `hears`, only those messages of the carrier arrive of which it says so.
+    """
 
     async def serve_call(websocket: ServerConnection) -> None:
-        transport = TelephonyTransport(websocket, **transport_kwargs)
+        socket = HardOfHearing(websocket, hears) if hears else websocket
+        transport = TelephonyTransport(socket, **transport_kwargs)
         up, down = Recorder(keep=FrameDirection.UPSTREAM), Recorder(keep=FrameDirection.DOWNSTREAM)
         pipeline = Pipeline([transport.input(), *middle(), up, down, transport.output()])
         worker = PipelineWorker(pipeline, enable_rtvi=False)

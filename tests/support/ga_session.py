@@ -37,7 +37,7 @@ class GASession:
         self._numbers = count(1)
         self.created = self._taken(self.session.open())[0]
 
-    def send(self, type_: str, **fields: Any) -> list[Event]:
+    def send(self, type_: Any, **fields: Any) -> list[Event]:
         return self.receive(orjson.dumps({"type": type_, **fields}).decode())
 
     def receive(self, message: str | bytes) -> list[Event]:
@@ -110,7 +110,7 @@ class GASession:
     def begin(self, text: str, answer: Answer | None = None) -> Response:
         """Take the wish for an answer (the oldest) and hand over the first words; nothing goes out yet."""
         wish = answer or self.answers.pop(0)
-        sound = spoken(text).pcm if wish.response.speaks else b""
+        sound = spoken(text).pcm if text and wish.response.speaks else b""
         self.session.say(wish.response, text, sound)
         return wish.response
 

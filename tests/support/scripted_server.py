@@ -59,6 +59,9 @@ class ScriptedServer:
         for one in lines:
             await connection.send(one, text=True)
 
+    async def say_binary(self, message: bytes) -> None:
+        await (await self._current()).send(message, text=False)
+
     async def hang_up(self, code: int = 1000, reason: str = "") -> None:
         await (await self._current()).close(code, reason)
 

@@ -7,14 +7,14 @@ application wrote is news to the session.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.utils.types import is_given
 
 from voicepipe.realtime.context import ContextMessage, message_of
-from voicepipe.realtime.history import History, Said
+from voicepipe.realtime.history import Entry, History, Said
 
 
 class ContextSync:
@@ -36,15 +36,21 @@ class ContextSync:
         """Take note that an aggregator wrote a turn into the context, from what went through the pipeline."""
         self._turns.append((role, text))
 
-    def news(self, context: LLMContext) -> list[ContextMessage]:
-        """Return the messages that the session has to be told, oldest first; after this they are known."""
+    def news(self, context: LLMContext, history: History) -> list[ContextMessage]:
+        """Return the messages that the session has to be told, oldest first; after this they are known.
+
+        Args:
+            context: The context.
+            history: What the session said and heard itself.
+        """
+        answers = [entry.text for entry in history.entries() if _is_answer(entry)]
         found: list[ContextMessage] = []
         for message in cast("list[Any]", context.get_messages()):
             if id(message) in self._seen:
                 continue
             self.saw([message])
             written = message_of(message)
-            if written is None or self._is_turn(written):
+            if written is None or self._is_turn(written) or _is_one_of(written, answers):
                 continue
             found.append(written)
         return found
@@ -78,11 +84,23 @@ class ContextSync:
         return any((role, text.strip()) == known for role, text in self._turns)
 
 
+def _is_answer(entry: Entry) -> TypeGuard[Said]:
+    return isinstance(entry, Said) and entry.role == "assistant"
+
+
+def _is_one_of(message: ContextMessage, answers: list[str]) -> bool:
+    """Whether a message is an answer of the session's, of which an aggregator may have written down more or less."""
+    text = message.text.strip()
+    known = (answer.strip() for answer in answers)
+    is_answer = message.role == "assistant" and bool(text)
+    return is_answer and any(text.startswith(a) or a.startswith(text) for a in known)
+
+
 def put_in_order(context: LLMContext, history: History, text: str) -> bool:
-    """Move the user's newest message before the answers to it, if it was written after them.
+    """Move a message of the user's before the answers to it, if it was written after them.
 
     Args:
-        context: The context, whose last message it is.
+        context: The context; of several messages with these words it is the newest.
         history: The conversation in the order of its items.
         text: The words of the message.
 
@@ -90,39 +108,36 @@ def put_in_order(context: LLMContext, history: History, text: str) -> bool:
         Whether it had to be moved.
     """
     messages = cast("list[Any]", context.get_messages())
-    if not messages or _text(messages[-1]) != text:
+    written = [
+        at for at, message in enumerate(messages) if _role(message) == "user" and _text(message) == text
+    ]
+    if not written:
         return False
-    answers = _answers_after(history, text)
-    place = len(messages) - 1
-    for _ in range(answers):
-        place = _before_answer(messages, place)
-    if place == len(messages) - 1:
+    answers, at = _answers_after(history, text), written[-1]
+    place = at
+    for before in range(at - 1, -1, -1):
+        message = messages[before]
+        if _is_one_of(ContextMessage("assistant", _text(message)), answers) and _role(message) == "assistant":
+            place = before
+        elif not (_role(message) == "tool" or _calls(message)):
+            break
+    while place < at and place > 0 and (_role(messages[place - 1]) == "tool" or _calls(messages[place - 1])):
+        place -= 1
+    if place == at:
         return False
-    context.set_messages([*messages[:place], messages[-1], *messages[place:-1]])
+    context.set_messages([*messages[:place], messages[at], *messages[place:at], *messages[at + 1 :]])
     return True
 
 
-def _answers_after(history: History, text: str) -> int:
-    """Return how many answers stand behind the newest item of the user's whose words are the last of `text`."""
-    answers = 0
+def _answers_after(history: History, text: str) -> list[str]:
+    """Return the answers behind the newest item of the user's whose words are the last of `text`."""
+    answers: list[str] = []
     for entry in reversed(history.entries()):
-        if not isinstance(entry, Said):
-            continue
-        if entry.role == "assistant":
-            answers += 1
-        elif entry.role == "user" and text.strip().endswith(entry.text.strip()):
+        if _is_answer(entry):
+            answers.append(entry.text)
+        elif isinstance(entry, Said) and entry.role == "user" and text.strip().endswith(entry.text.strip()):
             return answers
-    return 0
-
-
-def _before_answer(messages: list[Any], place: int) -> int:
-    """Return the place before the answer that ends at `place`, and before the function calls that led to it."""
-    at = place
-    if at > 0 and _role(messages[at - 1]) == "assistant":
-        at -= 1
-    while at > 0 and (_role(messages[at - 1]) == "tool" or _calls(messages[at - 1])):
-        at -= 1
-    return at
+    return []
 
 
 def _role(message: Any) -> str:

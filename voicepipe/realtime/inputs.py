@@ -92,7 +92,7 @@ class Inputs:
     def begin_context(self, context: LLMContext) -> list[ContextMessage]:
         """Return all that a context says, for a conversation that begins anew with it."""
         self.sync = ContextSync()
-        return self.sync.news(context)
+        return self.sync.news(context, self._service.session.history)
 
     async def close(self) -> None:
         """Leave nothing behind."""
@@ -270,7 +270,7 @@ class Inputs:
         choice = self.sync.new_tool_choice(context)
         if choice is not None:
             await service.perform(session.update({"tool_choice": choice}))
-        news = self.sync.news(context)
+        news = self.sync.news(context, session.history)
         for message in news:
             await service.perform(session.add_message(message.role, message.text))
         self.sync.forget_turns()

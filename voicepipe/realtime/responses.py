@@ -76,6 +76,9 @@ class Responses:
         Returns:
             Whether it must be cancelled at once, because it was interrupted before it began.
         """
+        if self.active is not None:
+            self.cut.discard(self.active)
+            self._ended.append(self.active)
         ours, self.asked = self.asked, None
         self.active, self.granted = response_id, ours
         self._server_turn = False

@@ -8,11 +8,13 @@ the path of a message: `link_message` -> `Session.receive` -> `perform` -> `Happ
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.metrics.metrics import MetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
@@ -34,6 +36,7 @@ from voicepipe.frames import (
     LLMUpdateSettingsFrame,
     MetricsFrame,
 )
+from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
 from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
@@ -81,6 +84,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
 
     Raises:
         SettingsError: The interruptions need the user's words, and the session does not transcribe them.
+        TypeError: There is no such argument.
     """
 
     adapter_class = RealtimeAdapter
@@ -100,6 +104,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         limits: Limits | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(type(self).__name__, LLMService, kwargs, inspect.signature(type(self)).parameters)
         super().__init__(settings=settings, **kwargs)
         policy = interruptions or Interruptions()
         if policy.need_words and not session.transcribes:
@@ -391,7 +396,8 @@ class RealtimeService(LLMService[RealtimeAdapter]):
 
     async def set_tools(self, tools: Any) -> None:
         """Offer the model other functions from here on."""
-        self._sync_registered_tool_handlers(tools)
+        given = tools if isinstance(tools, ToolsSchema) else [t for t in tools if not isinstance(t, Mapping)]
+        self._sync_registered_tool_handlers(given)
         await self.perform(self.session.update({"tools": tools_in_wire_shape(tools)}))
 
     async def announce(self, event: str, *values: Any) -> None:

@@ -141,8 +141,9 @@ class Turns:
         if happening.item_id == self._gate.item_id:
             await self._judge_words(happening)
         elif self._suspension is not None and happening.text.strip():
+            turn_has_ended = self._waiting is not None
             await self._stop_for_good()
-            if happening.final:
+            if turn_has_ended:
                 await self._answer()
         if happening.item_id not in self._aside and happening.item_id != self._gate.item_id:
             return True

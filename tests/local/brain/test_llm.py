@@ -171,6 +171,12 @@ async def test_the_request_holds_what_the_conversation_holds(
     assert endpoint.authorizations == ["Bearer none", "Bearer mine"]
 
 
+async def test_what_a_client_gives_for_the_model_is_in_the_request(endpoint: Endpoint):
+    await answer(endpoint.url, Conversation(extra_body={"elevenlabs_extra_body": {"user": 7}}))
+    [request] = endpoint.requests
+    assert request["elevenlabs_extra_body"] == {"user": 7}
+
+
 def test_turns_become_messages_with_calls_answered_at_once():
     turns = [
         Message("user", "Count"),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.local.elevenlabs.stage import Stage, types
 from voicepipe.errors import SettingsError
-from voicepipe.local.elevenlabs import Agent, ClientTool
+from voicepipe.local.elevenlabs import Agent, ClientTool, Patience
 from voicepipe.local.elevenlabs.agent import OVERRIDES
 from voicepipe.local.elevenlabs.wishes import Speak
 
@@ -67,7 +67,7 @@ class TestTheFirstMessage:
         assert types(stage.pass_ms(19_999)) == []
         [error] = stage.pass_ms(1)
         assert error["error_event"]["error_type"] == "transport_receive_timeout"
-        assert stage.closed == (1008, "No conversation_initiation_client_data came in time.")
+        assert stage.closed == (1008, "The first message did not come in time.")
 
 
 class TestOverrides:
@@ -216,11 +216,17 @@ class TestAgent:
             ("output_format", {"output_format": "mp3_44100"}),
             ("tools", {"tools": [ClientTool("one"), ClientTool("one")]}),
             ("max_duration_secs", {"max_duration_secs": 0}),
+            ("turn_timeout_secs", {"turn_timeout_secs": 0}),
+            ("silence_end_call_secs", {"silence_end_call_secs": -1}),
         ],
     )
     def test_what_cannot_be_meant_is_refused_with_its_name(self, field, settings):
         with pytest.raises(SettingsError, match=f"^{field}: "):
             Agent(**{"agent_id": "agent_1", **settings})
+
+    def test_patience_is_longer_than_nothing(self):
+        with pytest.raises(SettingsError, match="ping_every_ms"):
+            Patience(ping_every_ms=0)
 
     def test_a_tool_waits_no_longer_than_the_api_lets_it(self):
         with pytest.raises(SettingsError, match="response_timeout_secs"):

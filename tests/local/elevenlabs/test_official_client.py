@@ -15,8 +15,6 @@ from voicepipe.local.elevenlabs import Agent, ClientTool
 from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
 from voicepipe.transports.sound import Sound
 
-pytest.importorskip("elevenlabs", reason="the official package is not among the locked ones yet")
-
 AGENT = Agent(
     "agent_1",
     first_message="Hello {{name}}!",

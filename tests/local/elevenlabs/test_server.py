@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.local.elevenlabs.caller import FAST, calling, convai_server
-from voicepipe.errors import PortTakenError, SettingsError
+from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
 from voicepipe.local import Fault, Faults, Pace
-from voicepipe.local.brain.rules import Script
-from voicepipe.local.elevenlabs import Agent, ClientTool, EndCallTool, Patience, WebhookTool
+from voicepipe.local.brain.script import Script, ScriptBrain
+from voicepipe.local.elevenlabs import (
+    Agent,
+    ClientTool,
+    EndCallTool,
+    LocalElevenLabsServer,
+    Patience,
+    WebhookTool,
+)
 from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
+from voicepipe.local.speech.engines import speech_engine
 
 GREETS = Agent("agent_1", first_message="Hello!")
 ALL_EVENTS = [*DEFAULT_EVENTS, "agent_response_complete", "agent_chat_response_part", "agent_tool_request"]
@@ -161,7 +170,7 @@ class TestTime:
         async with convai_server() as server, calling(server) as caller:
             caller.answers_pings = False
             await caller.begin()
-            assert await caller.until_closed(30) == (1002, "No pong within 20 seconds.")
+            assert await caller.until_closed(30) == (1002, "The answer to a ping did not come in time.")
         assert len(caller.of("ping")) >= 4
         assert caller.of("error")[0]["error_type"] == "transport_receive_timeout"
 
@@ -352,3 +361,72 @@ class TestFaults:
         assert ("in", "conversation_initiation_client_data") in watched
         assert ("in", "user_audio_chunk") in watched
         assert ("out", "agent_response") in watched
+
+
+class NoBrain:
+    """A brain whose model is away."""
+
+    async def reply(self, conversation):
+        raise VoicepipeError("the text endpoint is away")
+        yield
+
+    async def aclose(self) -> None:
+        pass
+
+
+class DeafEars:
+    def listen(self, pcm, sample_rate):
+        raise VoicepipeError("the ears are stopped")
+
+
+class TestWhatFails:
+    async def test_a_brain_that_fails_ends_the_conversation_and_says_why(self):
+        server = LocalElevenLabsServer([Agent("agent_1")], speech=speech_engine("tones"), brain=NoBrain())
+        async with server, calling(server) as caller:
+            await caller.begin()
+            await caller.send(type="user_message", text="hello")
+            assert await caller.until_closed() == (1011, "the text endpoint is away")
+        assert caller.of("error")[0]["error_type"] == "custom_llm_error"
+
+    async def test_ears_that_fail_heard_nothing_and_the_conversation_goes_on(self):
+        deaf = replace(speech_engine("tones"), ears=DeafEars())
+        server = LocalElevenLabsServer([Agent("agent_1")], speech=deaf, brain=ScriptBrain())
+        async with server, calling(server) as caller:
+            await caller.begin()
+            await caller.say("hello", silence_ms=5000)
+            await caller.send(type="user_message", text="hello")
+            assert (await caller.until("agent_response"))["agent_response"] == "Hello! How can I help you?"
+        assert caller.of("user_transcript") == []
+
+    async def test_a_tool_of_the_server_that_fails_is_an_error_result(self):
+        async def run(_parameters):
+            raise VoicepipeError("no such city")
+
+        agent = Agent("agent_1", tools=[WebhookTool("get_weather", run)])
+        async with convai_server(agent) as server, calling(server) as caller:
+            await caller.begin()
+            await caller.send(type="user_message", text="weather in Paris")
+            assert (await caller.until("agent_tool_response"))["is_error"] is True
+            answer = await caller.until("agent_response")
+        assert answer["agent_response"] == "That did not work: no such city."
+
+    async def test_speech_that_takes_long_works_on_threads_which_end_with_the_server(self):
+        slow = replace(speech_engine("tones"), blocking=True)
+        server = LocalElevenLabsServer([GREETS], speech=slow, brain=ScriptBrain(), pace=FAST)
+        async with server, calling(server) as caller:
+            await caller.begin()
+            await caller.until("agent_response")
+            await caller.send(type="user_message", text="count to twenty")
+            await caller.until("audio")
+
+    async def test_a_client_that_never_reads_and_leaves_takes_nothing_with_it(self):
+        agent = Agent("agent_1", client_events=[*DEFAULT_EVENTS, "vad_score"])
+        async with convai_server(agent, pace=FAST) as server:
+            async with connect(f"{server.url}?agent_id=agent_1", max_queue=1) as socket:
+                await socket.send('{"type": "conversation_initiation_client_data"}')
+                for _ in range(20):
+                    await socket.send('{"type": "user_message", "text": "count to twenty"}')
+                socket.transport.abort()
+            async with asyncio.timeout(5):
+                while server.sessions:  # noqa: ASYNC110 there is nobody else to ask
+                    await asyncio.sleep(0)

@@ -391,6 +391,17 @@ class TestTools:
         assert turns[-1] == Message("user", "and the time")
         assert ToolResult(call_id, "sunny") in turns
 
+    def test_a_result_is_replied_to_though_noise_cut_the_reply_that_called(self):
+        stage = self.calling()
+        wish = stage.answers()
+        # The brain is not done: it speaks, calls, and would speak on.
+        stage.make(wish.reply, "Let me look for that.", Call("weather"), pieces=100)
+        stage.hear(NOISE + bytes(32 * 5000))
+        assert types(stage.events).count("interruption") == 1
+        call_id = stage.of("client_tool_call")[0]["tool_call_id"]
+        stage.send(type="client_tool_result", tool_call_id=call_id, result="sunny")
+        assert ToolResult(call_id, "sunny") in stage.answers().conversation.turns
+
     def test_the_full_result_is_told_where_it_is_wanted(self):
         stage = Stage(
             Agent("agent_1", tools=[self.WEATHER], client_events=["agent_tool_response_full_payload"])
@@ -417,7 +428,7 @@ class TestTime:
         assert stage.closed is None
         stage.send(type="pong", event_id=99)
         stage.pass_ms(10_000)
-        assert stage.closed == (1002, "No pong within 20 seconds.")
+        assert stage.closed == (1002, "The answer to a ping did not come in time.")
 
     def answering_pings(self, stage: Stage, ms: float) -> list[str]:
         kinds: list[str] = []

@@ -260,5 +260,5 @@ class TestInput:
     def test_a_reference_to_what_is_not_there_is_refused_and_nothing_begins(self):
         session = GASession()
         refused = session.respond(input=[{"type": "item_reference", "id": "none"}])
-        assert refusal(refused) == ("item_retrieve_invalid_item_id", "item_id")
+        assert refusal(refused) == ("item_retrieve_invalid_item_id", "response.input[0].id")
         assert types(session.respond()) == ["response.created"]

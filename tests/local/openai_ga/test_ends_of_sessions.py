@@ -1,4 +1,7 @@
-"""How a session ends: at its limit, with its client, and with the server; nothing of it is left then."""
+"""How a session ends: at its limit, with its client, and with the server; nothing of it is left then.
+
+A server waits for all its sessions when it ends, so one that is stuck makes a test run into its time limit.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,18 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.ga_client import WITHIN_SECS, connected
+from tests.support.ga_client import WITHIN_SECS, Client, connected
 from tests.support.tones import tone_server
-from voicepipe.local import LocalServer, Pace
+from voicepipe.local import Pace
 from voicepipe.local.openai_ga.outbox import Outbox
 
-TEXT = "One two three four five six seven eight nine ten."
+ANSWER = {"instructions": "answer: One two three four five six seven eight nine ten."}
 FULL_OUTBOX = 256
 
 
-async def none_left(server: LocalServer) -> None:
-    async with asyncio.timeout(WITHIN_SECS):
-        while server.sessions:
-            await asyncio.sleep(0)
+async def until_closed(client: Client) -> None:
+    while True:
+        await client.next()
 
 
 class TestAtItsLimit:
@@ -43,59 +45,60 @@ class TestAtItsLimit:
             with pytest.raises(ConnectionClosed):
                 await client.next()
             assert (client.socket.close_code, client.socket.close_reason) == (1001, message)
-            await none_left(server)
 
     @pytest.mark.virtual_time
     async def test_what_was_said_until_then_goes_out_before(self):
-        async with tone_server(session_secs=1.0, pace=Pace(speed=1.0)) as server:
-            async with connected(server) as client:
-                await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
-                with pytest.raises(ConnectionClosed):
-                    while True:
-                        await client.next()
-                assert client.socket.close_code == 1001
+        async with (
+            tone_server(session_secs=0.55, pace=Pace(speed=1.0, delta_ms=100)) as server,
+            connected(server) as client,
+        ):
+            await client.send("response.create", response=ANSWER)
+            with pytest.raises(ConnectionClosed):
+                await until_closed(client)
+            assert client.socket.close_code == 1001
         assert client.types()[-1] == "error"
-        assert 0.6 <= len(client.sound()) / 48000 <= 1.2
-
-    @pytest.mark.virtual_time
-    async def test_another_session_may_begin_at_once(self):
-        async with tone_server(session_secs=60, max_sessions=1) as server:
-            for _ in range(2):
-                async with connected(server) as client:
-                    assert (await client.next())["error"]["code"] == "session_expired"
-                await none_left(server)
+        assert client.types().count("response.output_audio.delta") == 6
+        assert "response.done" not in client.types()
 
 
 class TestWithItsClient:
     @pytest.mark.parametrize("politely", [True, False])
     async def test_in_mid_answer(self, politely):
-        async with tone_server(pace=Pace(speed=0.1)) as server:
-            async with connected(server) as client:
-                await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
+        async with asyncio.timeout(WITHIN_SECS):
+            async with tone_server(pace=Pace(speed=0.01)) as server, connected(server) as client:
+                await client.send("response.create", response=ANSWER)
                 await client.until("response.output_audio.delta")
                 if not politely:
                     client.socket.transport.abort()
-            await none_left(server)
 
     async def test_that_asked_for_a_lot_and_never_read_it(self):
         taken = count(1)
-        stalls = asyncio.Event()
+        is_full = asyncio.Event()
 
         def watch(way: str, event: Mapping[str, Any]) -> None:
             if event["type"] == "conversation.item.retrieve" and next(taken) > FULL_OUTBOX:
-                stalls.set()
+                is_full.set()
 
-        async with tone_server(on_event=watch) as server:
-            async with connected(server) as client:
+        async with asyncio.timeout(WITHIN_SECS):
+            async with tone_server(on_event=watch) as server, connected(server) as client:
                 part = {"type": "input_audio", "audio": b64encode(bytes(100_000)).decode()}
-                item: dict[str, Any] = {"type": "message", "role": "user", "content": [part], "id": "big"}
+                item = {"type": "message", "role": "user", "content": [part], "id": "big"}
                 await client.send("conversation.item.create", item=item)
                 for _ in range(3 * FULL_OUTBOX):
                     await client.send("conversation.item.retrieve", item_id="big")
-                async with asyncio.timeout(WITHIN_SECS):
-                    await stalls.wait()
+                await is_full.wait()
                 client.socket.transport.abort()
-            await none_left(server)
+
+
+async def test_with_the_server():
+    async with tone_server(pace=Pace(speed=0.01)) as server, connected(server) as client:
+        await client.send("response.create", response=ANSWER)
+        await client.until("response.output_audio.delta")
+        async with asyncio.timeout(WITHIN_SECS):
+            await server.__aexit__()
+            assert server.sessions == 0
+            with pytest.raises(ConnectionClosed):
+                await until_closed(client)
 
 
 class TestTheOutbox:
@@ -117,15 +120,3 @@ class TestTheOutbox:
         outbox.put({"type": "late"})
         await outbox.room()
         await outbox.empty()
-
-
-async def test_with_the_server():
-    async with tone_server(pace=Pace(speed=0.1)) as server:
-        async with connected(server) as client:
-            await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
-            await client.until("response.output_audio.delta")
-            await server.__aexit__()
-            assert server.sessions == 0
-            with pytest.raises(ConnectionClosed):
-                while True:
-                    await client.next()

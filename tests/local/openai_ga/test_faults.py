@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +18,13 @@ from voicepipe.transports.sound import Sound
 
 DELTA = "response.output_audio.delta"
 TEXT = "One two three four five six seven eight."
+
+
+@asynccontextmanager
+async def meeting(*happenings: Fault) -> AsyncIterator[Client]:
+    """A client of a server on which these things go wrong."""
+    async with faulty(*happenings) as server, connected(server) as client:
+        yield client
 
 
 def faulty(*happenings: Fault, late_deltas: int = 0, **kwargs: Any) -> LocalServer:
@@ -33,7 +42,7 @@ async def answered(client: Client) -> list[str]:
 
 
 async def normal_types() -> list[str]:
-    async with faulty() as server, connected(server) as client:
+    async with meeting() as client:
         return await answered(client)
 
 
@@ -50,7 +59,7 @@ class TestThePlan:
 
 class TestTheConnection:
     async def test_drop_breaks_it_with_no_close_frame(self):
-        async with faulty(Fault(at=DELTA, do="drop", nth=3)) as server, connected(server) as client:
+        async with meeting(Fault(at=DELTA, do="drop", nth=3)) as client:
             await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
             with pytest.raises(ConnectionClosedError) as broken:
                 await client.rest()
@@ -59,7 +68,7 @@ class TestTheConnection:
 
     async def test_close_ends_it_with_a_code_and_a_reason(self):
         fault = Fault(at="response.created", do="close", close_code=1012, reason="service restart")
-        async with faulty(fault) as server, connected(server) as client:
+        async with meeting(fault) as client:
             await client.send("response.create")
             with pytest.raises(ConnectionClosed):
                 await client.rest()
@@ -80,12 +89,12 @@ class TestTheConnection:
 
     async def test_the_session_after_it_meets_it_no_more(self):
         async with faulty(Fault(at="response.created", do="drop")) as server:
-            async with connected(server) as client:
-                await client.send("response.create")
+            async with connected(server) as first:
+                await first.send("response.create")
                 with pytest.raises(ConnectionClosed):
-                    await client.rest()
-            async with connected(server) as client:
-                assert "response.done" in await answered(client)
+                    await first.rest()
+            async with connected(server) as second:
+                assert "response.done" in await answered(second)
 
     async def test_one_at_the_first_event_lets_no_session_begin(self):
         async with faulty(Fault(at="session.created", do="close", close_code=1013)) as server:
@@ -99,26 +108,23 @@ class TestTheConnection:
 class TestEventsOfTheServer:
     async def test_omit_takes_one_away(self):
         normal = await normal_types()
-        async with faulty(Fault(at="response.content_part.done", do="omit")) as server:
-            async with connected(server) as client:
-                assert await answered(client) == [t for t in normal if t != "response.content_part.done"]
+        async with meeting(Fault(at="response.content_part.done", do="omit")) as client:
+            assert await answered(client) == [t for t in normal if t != "response.content_part.done"]
 
     async def test_duplicate_sends_it_twice(self):
         normal = await normal_types()
         at = normal.index("response.output_item.done")
-        async with faulty(Fault(at="response.output_item.done", do="duplicate")) as server:
-            async with connected(server) as client:
-                assert await answered(client) == [*normal[: at + 1], *normal[at:]]
+        async with meeting(Fault(at="response.output_item.done", do="duplicate")) as client:
+            assert await answered(client) == [*normal[: at + 1], *normal[at:]]
         twins = [event for event in client.events if event["type"] == "response.output_item.done"]
         assert twins[0] == twins[1]
 
     async def test_reorder_sends_it_behind_the_next_one(self):
         normal = await normal_types()
         at = normal.index("response.output_item.added")
-        async with faulty(Fault(at="response.output_item.added", do="reorder")) as server:
-            async with connected(server) as client:
-                swapped = [*normal[:at], normal[at + 1], normal[at], *normal[at + 2 :]]
-                assert await answered(client) == swapped
+        async with meeting(Fault(at="response.output_item.added", do="reorder")) as client:
+            swapped = [*normal[:at], normal[at + 1], normal[at], *normal[at + 2 :]]
+            assert await answered(client) == swapped
 
     async def test_a_fault_of_the_next_one_does_not_swallow_what_was_held_back(self):
         faults = [
@@ -126,7 +132,7 @@ class TestEventsOfTheServer:
             Fault(at="conversation.item.added", do="omit"),
         ]
         normal = await normal_types()
-        async with faulty(*faults) as server, connected(server) as client:
+        async with meeting(*faults) as client:
             assert await answered(client) == [t for t in normal if t != "conversation.item.added"]
 
     @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ class TestEventsOfTheServer:
     async def test_others_put_something_behind_it(self, do, type_):
         normal = await normal_types()
         at = [index for index, one in enumerate(normal) if one == DELTA][1]
-        async with faulty(Fault(at=DELTA, do=do, nth=2)) as server, connected(server) as client:
+        async with meeting(Fault(at=DELTA, do=do, nth=2)) as client:
             assert await answered(client) == [*normal[: at + 1], type_, *normal[at + 1 :]]
         assert heard(Sound(client.sound(), 24000)) == TEXT
 
@@ -144,7 +150,7 @@ class TestEventsOfTheServer:
             Fault(at="response.created", do="error"),
             Fault(at="response.done", do="error", code="rate_limit_exceeded", message="Slow down."),
         ]
-        async with faulty(*faults) as server, connected(server) as client:
+        async with meeting(*faults) as client:
             await answered(client)
         errors = [event["error"] for event in client.events if event["type"] == "error"]
         assert [(error["type"], error["code"]) for error in errors] == [
@@ -158,7 +164,7 @@ class TestEventsOfTheServer:
     async def test_delay_holds_back_it_and_all_after_it(self):
         loop = asyncio.get_running_loop()
         fault = Fault(at="response.output_audio.done", do="delay", delay_ms=1500)
-        async with faulty(fault) as server, connected(server) as client:
+        async with meeting(fault) as client:
             await client.send("response.create", response={"instructions": f"answer: {TEXT}"})
             times: dict[str, float] = {}
             while "rate_limits.updated" not in times:
@@ -172,7 +178,7 @@ class TestEventsOfTheServer:
 
 class TestEventsOfTheClient:
     async def test_omit_never_takes_it(self):
-        async with faulty(Fault(at="session.update", do="omit")) as server, connected(server) as client:
+        async with meeting(Fault(at="session.update", do="omit")) as client:
             await client.send("session.update", session={"type": "realtime", "instructions": "One."})
             await client.send("session.update", session={"type": "realtime", "output_modalities": ["text"]})
             session = (await client.until("session.updated"))["session"]
@@ -180,29 +186,27 @@ class TestEventsOfTheClient:
         assert session["output_modalities"] == ["text"]
 
     async def test_duplicate_takes_it_twice(self):
-        async with faulty(Fault(at="input_audio_buffer.clear", do="duplicate")) as server:
-            async with connected(server) as client:
-                await client.send("input_audio_buffer.clear")
-                for _ in range(2):
-                    await client.until("input_audio_buffer.cleared")
-                await client.update()
+        async with meeting(Fault(at="input_audio_buffer.clear", do="duplicate")) as client:
+            await client.send("input_audio_buffer.clear")
+            for _ in range(2):
+                await client.until("input_audio_buffer.cleared")
+            await client.update()
         assert client.types().count("input_audio_buffer.cleared") == 2
 
     @pytest.mark.parametrize(
         ("do", "type_"), [("error", "error"), ("malformed", "malformed"), ("unknown", "voicepipe.unknown")]
     )
     async def test_others_answer_it_with_something_and_take_it(self, do, type_):
-        async with faulty(Fault(at="input_audio_buffer.clear", do=do)) as server:
-            async with connected(server) as client:
-                await client.send("input_audio_buffer.clear")
-                await client.until("input_audio_buffer.cleared")
+        async with meeting(Fault(at="input_audio_buffer.clear", do=do)) as client:
+            await client.send("input_audio_buffer.clear")
+            await client.until("input_audio_buffer.cleared")
         assert client.types() == ["session.created", type_, "input_audio_buffer.cleared"]
 
     @pytest.mark.virtual_time
     async def test_delay_keeps_it_and_all_after_it_waiting(self):
         loop = asyncio.get_running_loop()
         fault = Fault(at="input_audio_buffer.clear", do="delay", delay_ms=1500)
-        async with faulty(fault) as server, connected(server) as client:
+        async with meeting(fault) as client:
             begun = loop.time()
             await client.send("input_audio_buffer.clear")
             await client.send("session.update", session={"type": "realtime"})
@@ -239,7 +243,7 @@ class TestWhatHappensIsSeen:
 
 
 async def test_event_ids_are_never_given_twice():
-    async with faulty() as server, connected(server) as client:
+    async with meeting() as client:
         await client.say("hello")
         await client.until("rate_limits.updated")
     ids = [event["event_id"] for event in client.events]

@@ -289,6 +289,13 @@ class TestSoundInItems:
         session.listen()
         assert session.answers[0].conversation.turns == [Message("user", "hi")]
 
+    def test_without_sound_its_transcript_is_its_words(self):
+        session = GASession()
+        session.create("user", [{"type": "input_audio", "transcript": "good morning"}])
+        assert not session.hears
+        session.respond()
+        assert session.answers[0].conversation.turns == [Message("user", "good morning")]
+
     def test_text_and_sound_of_one_message_are_both_its_words(self):
         session = GASession()
         sound = b64encode(spoken("in Bern").pcm).decode()

@@ -233,7 +233,20 @@ def test_an_item_that_is_wrong_is_not_created(item, code, param):
         ({"audio": {"input": {}}}, "unknown_parameter", "response.audio.input"),
         ({"max_output_tokens": 0}, "invalid_value", "response.max_output_tokens"),
         ({"input": [{"type": "item_reference"}]}, "missing_required_parameter", "response.input[0].id"),
-        ({"input": [{"type": "item_reference", "id": "no"}]}, "item_retrieve_invalid_item_id", "item_id"),
+        (
+            {"input": [{"type": "item_reference", "id": "no"}]},
+            "item_retrieve_invalid_item_id",
+            "response.input[0].id",
+        ),
+        (
+            {
+                "input": [
+                    {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "%"}]}
+                ]
+            },
+            "invalid_value",
+            "response.input[0].content[0].audio",
+        ),
         ({"turn_detection": None}, "unknown_parameter", "response.turn_detection"),
     ],
 )
@@ -325,6 +338,7 @@ class TestEventIds:
             ("response.cancel", {}),
             ("conversation.item.delete", {"item_id": "none"}),
             ("nothing", {}),
+            (None, {}),
         ]:
             error = one(session.send(type_, event_id="mine", **fields))["error"]
             assert error["event_id"] == "mine"

@@ -140,6 +140,17 @@ def test_what_is_written_is_what_the_carrier_takes(carrier):
     assert (json.loads(keys) if keys else None) == WRITTEN[carrier][3]
 
 
+def test_plivo_streams_of_linear_sound_are_written_at_their_own_rate():
+    event = json.loads(PLIVO["start"])
+    event["start"]["mediaFormat"] = {"encoding": "audio/x-l16", "sampleRate": 16000}
+    wire = PlivoWire()
+    wire.receive(json.dumps(event))
+    media = json.loads(wire.media(bytes(640)))["media"]
+    assert (media["contentType"], media["sampleRate"]) == ("audio/x-l16", 16000)
+    assert wire.outgoing.duration_ms(bytes(640)) == 20
+    assert wire.outgoing.encode(b"\x01\x02") == b"\x01\x02"
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize(
     ("line", "field"),

@@ -195,11 +195,17 @@ class Agent:
         names = [tool.name for tool in self.tools]
         if len(names) != len(set(names)):
             raise SettingsError("tools", f"two of {', '.join(names)} have the same name")
-        if self.max_duration_secs <= 0:
-            raise SettingsError("max_duration_secs", f"{self.max_duration_secs} is no duration; above 0 is")
+        _refuse_no_time("max_duration_secs", self.max_duration_secs)
+        _refuse_no_time("turn_timeout_secs", self.turn_timeout_secs)
+        _refuse_no_time("silence_end_call_secs", self.silence_end_call_secs)
 
 
 def _refuse_others(name: str, given: Collection[str], known: Collection[str]) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise SettingsError(name, f"there is no {unknown[0]!r}; there are {', '.join(sorted(known))}")
+
+
+def _refuse_no_time(name: str, secs: float | None) -> None:
+    if secs is not None and secs <= 0:
+        raise SettingsError(name, f"{secs} is no time to wait; above 0 is")

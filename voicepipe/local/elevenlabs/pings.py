@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from voicepipe.errors import SettingsError
 from voicepipe.local.elevenlabs.events import Event, Events
 from voicepipe.local.elevenlabs.timers import Timers
 
@@ -19,11 +20,21 @@ class Patience:
         initiation_ms: For the first message.
         ping_every_ms: Between two pings.
         pong_within_ms: For the answer to one.
+
+    Raises:
+        SettingsError: One of these is no time.
     """
 
     initiation_ms: float = 20_000
     ping_every_ms: float = 5_000
     pong_within_ms: float = 20_000
+
+    def __post_init__(self) -> None:
+        """Refuse what would have the server ping, or give up, without end."""
+        times = (self.initiation_ms, self.ping_every_ms, self.pong_within_ms)
+        for name, ms in zip(("initiation_ms", "ping_every_ms", "pong_within_ms"), times, strict=True):
+            if ms <= 0:
+                raise SettingsError(name, f"{ms} is no time to wait; above 0 is")
 
 
 class Pings:

@@ -33,6 +33,7 @@ from voicepipe.local.elevenlabs.shapes import (
     UserMessage,
     client_message,
 )
+from voicepipe.local.elevenlabs.silence import Silence
 from voicepipe.local.elevenlabs.speaking import Speaking
 from voicepipe.local.elevenlabs.terms import Terms, agree
 from voicepipe.local.elevenlabs.timers import Timers
@@ -41,6 +42,13 @@ from voicepipe.local.elevenlabs.wishes import Answer, Close, Out, Speak, StopRep
 from voicepipe.local.speech import VoiceActivity
 
 _NO_VARIABLES: Final[Mapping[str, Scalar]] = MappingProxyType({})
+_ENDINGS: Final[Mapping[str, Ending]] = MappingProxyType(
+    {
+        "initiation": Ending(1008, "The first message did not come in time.", "transport_receive_timeout"),
+        "pong": Ending(1002, "The answer to a ping did not come in time.", "transport_receive_timeout"),
+    }
+)
+"""Of the timers that end the conversation when they are due."""
 _Handler: TypeAlias = Callable[[Any, Any, float], list[Out]]
 
 
@@ -81,6 +89,7 @@ class ConvAIServerSession:
         self._timers = Timers()
         self._history = History()
         self._pings = Pings(self._events, self._timers, self._patience)
+        self._silence = Silence(self._timers, agent)
         self._tools = Tools(agent, self._events, self._history, self._timers, conversation_id)
         self._listening = Listening(activity, agent)
         self._speaking = Speaking(
@@ -139,9 +148,6 @@ class ConvAIServerSession:
         self._user_is_active(now_ms)
         return [*outputs, *self._speak(terms.first_message)] if terms.first_message.strip() else outputs
 
-    def _initiated(self, _data: InitiationData, _now_ms: float) -> list[Out]:
-        return []
-
     # The user.
 
     def _audio(self, message: UserAudio, now_ms: float) -> list[Out]:
@@ -155,8 +161,7 @@ class ConvAIServerSession:
         outputs: list[Out] = []
         for one in noticed:
             if isinstance(one, Began):
-                self._timers.stop("turn")
-                self._timers.stop("silence")
+                self._silence.user_speaks()
                 outputs += self._interrupt(now_ms)
             elif isinstance(one, SaidSoFar):
                 outputs += [self._events.tentative_user_transcript(one.text)] if one.text else []
@@ -188,10 +193,6 @@ class ConvAIServerSession:
     def _write_with_files(self, message: MultimodalMessage, now_ms: float) -> list[Out]:
         return self._write(UserMessage(type="user_message", text=message.words), now_ms)
 
-    def _activity(self, _message: UserActivity, now_ms: float) -> list[Out]:
-        self._user_is_active(now_ms)
-        return []
-
     def _inform(self, message: ContextualUpdate, _now_ms: float) -> list[Out]:
         self._history.inform(message.text, message.context_id)
         return []
@@ -200,7 +201,11 @@ class ConvAIServerSession:
         self._pings.pong(message.event_id, now_ms)
         return []
 
-    def _passed_over(self, _message: Feedback | McpToolApproval, _now_ms: float) -> list[Out]:
+    def _activity(self, _message: UserActivity, now_ms: float) -> list[Out]:
+        self._user_is_active(now_ms)
+        return []
+
+    def _pass_over(self, _message: InitiationData | Feedback | McpToolApproval, _now_ms: float) -> list[Out]:
         return []
 
     def heard(self, key: str, text: str | None, now_ms: float = 0.0) -> list[Out]:
@@ -258,7 +263,7 @@ class ConvAIServerSession:
         return [Speak(self._new_reply(), sentences(text))]
 
     def _new_reply(self) -> Reply:
-        self._timers.stop("turn")
+        self._silence.agent_replies()
         terms = self._agreed
         return self._speaking.begin(speaks=not terms.text_only and "audio" in terms.client_events)
 
@@ -298,7 +303,7 @@ class ConvAIServerSession:
         if self._last_words is not None:
             self._timers.set("end", self._speaking.silent_from_ms(now_ms))
             return []
-        self._watch_for_silence(now_ms)
+        self._silence.agent_is_done(self._speaking.silent_from_ms(now_ms))
         return self._told(self._reply_if_due())
 
     def fail(self, reply: Reply, message: str) -> list[Out]:
@@ -315,8 +320,9 @@ class ConvAIServerSession:
         cut = self._speaking.cut(now_ms)
         for utterance_id, heard in cut.heard.items():
             self._history.cut(utterance_id, heard)
-        if cut.reply is not None and not cut.events:
-            # Nothing of it was said, so what it would have answered is still unanswered.
+        if cut.reply is not None and (cut.reply.has_called or not cut.events):
+            # Nothing of it was said, so what it would have answered is still unanswered; or it called a tool, whose
+            # result is.
             self._owes_reply = True
         return [*([StopReply(cut.reply.id)] if cut.reply else []), *cut.events]
 
@@ -331,6 +337,8 @@ class ConvAIServerSession:
         return outputs
 
     def _due(self, name: str, now_ms: float) -> list[Out]:
+        if name in _ENDINGS:
+            return self._end(_ENDINGS[name])
         if name in self._ALARMS:
             return self._ALARMS[name](self, now_ms)
         return self._told([*self._tools.time_out(name), *self._reply_if_due()])
@@ -338,23 +346,15 @@ class ConvAIServerSession:
     def _ping(self, now_ms: float) -> list[Out]:
         return self._told([self._pings.ping(now_ms)])
 
-    def _no_pong(self, _now_ms: float) -> list[Out]:
-        message = f"No pong within {self._patience.pong_within_ms / 1000:g} seconds."
-        return self._end(Ending(1002, message, "transport_receive_timeout"))
-
-    def _no_initiation(self, _now_ms: float) -> list[Out]:
-        message = "No conversation_initiation_client_data came in time."
-        return self._end(Ending(1008, message, "transport_receive_timeout"))
-
     def _turn_timeout(self, now_ms: float) -> list[Out]:
         if self._is_busy(now_ms):
-            self._watch_for_silence(now_ms)
+            self._silence.agent_is_done(self._speaking.silent_from_ms(now_ms))
             return []
         return self._told(self._user_turn(""))
 
     def _silence_timeout(self, now_ms: float) -> list[Out]:
         if self._is_busy(now_ms):
-            self._timers.set("silence", self._speaking.silent_from_ms(now_ms) + 1000)
+            self._silence.put_off_the_end(self._speaking.silent_from_ms(now_ms))
             return []
         return self._end(Ending(1000, "The user was silent for too long."))
 
@@ -379,14 +379,7 @@ class ConvAIServerSession:
         return speaks or self._tools.are_pending or self._listening.goes_on
 
     def _user_is_active(self, now_ms: float) -> None:
-        self._watch_for_silence(now_ms)
-        if self._agent.silence_end_call_secs is not None:
-            self._timers.set("silence", now_ms + 1000 * self._agent.silence_end_call_secs)
-
-    def _watch_for_silence(self, now_ms: float) -> None:
-        if self._agent.turn_timeout_secs is not None:
-            silent_from_ms = self._speaking.silent_from_ms(now_ms)
-            self._timers.set("turn", silent_from_ms + 1000 * self._agent.turn_timeout_secs)
+        self._silence.user_was_active(now_ms, self._speaking.silent_from_ms(now_ms))
 
     # The end.
 
@@ -417,7 +410,7 @@ class ConvAIServerSession:
         return [one for one in outputs if not isinstance(one, dict) or one["type"] in told]
 
     _HANDLERS: ClassVar[Mapping[type[ClientMessage], _Handler]] = {
-        InitiationData: _initiated,
+        InitiationData: _pass_over,
         UserAudio: _audio,
         Pong: _pong,
         ClientToolResult: _tool_result,
@@ -425,13 +418,11 @@ class ConvAIServerSession:
         UserMessage: _write,
         MultimodalMessage: _write_with_files,
         UserActivity: _activity,
-        Feedback: _passed_over,
-        McpToolApproval: _passed_over,
+        Feedback: _pass_over,
+        McpToolApproval: _pass_over,
     }
     _ALARMS: ClassVar[Mapping[str, Callable[[Any, float], list[Out]]]] = {
         "ping": _ping,
-        "pong": _no_pong,
-        "initiation": _no_initiation,
         "turn": _turn_timeout,
         "silence": _silence_timeout,
         "duration": _duration_reached,

@@ -127,13 +127,17 @@ class Items:
         """
         self._items.remove(self._known(item_id, "item_delete_invalid_item_id", "deleting"))
 
-    def retrieve(self, item_id: str) -> Item:
+    def retrieve(self, item_id: str, param: str = "item_id") -> Item:
         """Return an item.
+
+        Args:
+            item_id: Its id.
+            param: The field of the client's event that names it.
 
         Raises:
             Refusal: There is none with this id.
         """
-        return self._known(item_id, "item_retrieve_invalid_item_id", "retrieving")
+        return self._known(item_id, "item_retrieve_invalid_item_id", "retrieving", param)
 
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
         """Cut an answer to what was heard of it.
@@ -150,11 +154,11 @@ class Items:
             raise Refusal("invalid_value", message, "audio_end_ms")
         item.cut_at(audio_end_ms)
 
-    def _known(self, item_id: str, code: str, doing: str) -> Item:
+    def _known(self, item_id: str, code: str, doing: str, param: str = "item_id") -> Item:
         item = self.find(item_id)
         if item is None:
             message = f"Error {doing} item: the item with id '{item_id}' does not exist."
-            raise Refusal(code, message, "item_id")
+            raise Refusal(code, message, param)
         return item
 
     def _refuse_unknown_call(self, item: Item) -> None:

@@ -76,7 +76,7 @@ class Responses:
         if self.has_spoken and effective["audio"]["output"]["voice"] != self._settings.audio_output["voice"]:
             raise voice_refusal("response.audio.output.voice")
         given = wish.given()
-        named = None if given.get("input") is None else [self._named(one) for one in given["input"]]
+        named = None if given.get("input") is None else self._named(given["input"])
         conversation_id = self._conversation_id if wish.conversation == "auto" else None
         response = Response(self._ids, self._events, effective, conversation_id, wish.metadata)
         self._running[response.id] = _Running(response, named)
@@ -176,10 +176,14 @@ class Responses:
         taken = self._items if run.named is None else run.named
         return [item for item in taken if item not in run.response.items]
 
-    def _named(self, one: Mapping[str, Any]) -> Item:
-        if one["type"] == "item_reference":
-            return self._items.retrieve(one["id"])
-        return created_item(one, self._ids, self._settings.audio_input["format"]["type"])
+    def _named(self, given: Sequence[Mapping[str, Any]]) -> list[Item]:
+        kind = self._settings.audio_input["format"]["type"]
+        return [
+            self._items.retrieve(one["id"], f"response.input[{index}].id")
+            if one["type"] == "item_reference"
+            else created_item(one, self._ids, kind, f"response.input[{index}]")
+            for index, one in enumerate(given)
+        ]
 
     def _file(self, response: Response, before: int) -> None:
         """Put the items that a response has begun into the conversation."""

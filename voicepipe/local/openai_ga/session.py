@@ -20,7 +20,7 @@ from voicepipe.local.openai_ga.events import Event, Events, Ids, Refusal
 from voicepipe.local.openai_ga.finished import sounds_finished
 from voicepipe.local.openai_ga.formats import Decoder, decoded, encoded, from_base64
 from voicepipe.local.openai_ga.hearing import Found, InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
-from voicepipe.local.openai_ga.messages import read_event
+from voicepipe.local.openai_ga.messages import client_event, read_event
 from voicepipe.local.openai_ga.response import Response
 from voicepipe.local.openai_ga.responses import Responses
 from voicepipe.local.openai_ga.settings import SessionSettings
@@ -36,7 +36,6 @@ from voicepipe.local.openai_ga.shapes import (
     ResponseCancel,
     ResponseCreate,
     SessionUpdate,
-    client_event,
 )
 from voicepipe.local.openai_ga.transcripts import transcript_events, transcript_failed
 from voicepipe.local.openai_ga.wishes import Hear, Out

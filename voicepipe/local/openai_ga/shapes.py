@@ -1,19 +1,15 @@
 """What a client may send, to the letter (protocol page, sections 3 to 5, 7 to 10).
 
-The classes say which fields there are, their types, enums and ranges; their defaults are the API's own. `client_event`
-takes a message apart or raises the refusal that the API would answer with. They are deliberately not the settings classes
-of voicepipe's own client, so that one side's mistake shows on the other.
+The classes say which fields there are, their types, enums and ranges; their defaults are the API's own. `messages` takes a
+client's message apart with them. They are deliberately not the settings classes of voicepipe's own client, so that one
+side's mistake shows on the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypeAlias, cast
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
-
-from voicepipe.local.openai_ga.events import Refusal
+from pydantic import BaseModel, ConfigDict, Field
 
 Fields: TypeAlias = dict[str, Any]
 
@@ -397,63 +393,3 @@ ClientEvent: TypeAlias = (
     | ResponseCreate
     | ResponseCancel
 )
-
-_CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(
-    Annotated[ClientEvent, Field(discriminator="type")]
-)
-
-
-def client_event(message: Mapping[str, Any]) -> ClientEvent:
-    """Take a client's message apart.
-
-    Raises:
-        Refusal: There is no such event, or a field of it is unknown, missing or has a value that is not allowed.
-    """
-    try:
-        return _CLIENT_EVENT.validate_python(message)
-    except ValidationError as error:
-        problems = [(_path(details, message), details) for details in error.errors(include_url=False)]
-        # Of the branches of a union, the one that got farthest is the one that was meant.
-        path, details = max(problems, key=lambda problem: len(problem[0]))
-        raise _refusal(path, details) from None
-
-
-def _path(details: ErrorDetails, message: Any) -> list[str | int]:
-    """Return where in the message the problem is; pydantic also names the branches of unions that it took."""
-    path: list[str | int] = []
-    value = message
-    parts = details["loc"]
-    for index, part in enumerate(parts):
-        if isinstance(part, int) and isinstance(value, Sequence):
-            path.append(part)
-            value = cast("Sequence[Any]", value)[part]
-        elif isinstance(value, Mapping) and part in value:
-            path.append(part)
-            value = cast("Mapping[Any, Any]", value)[part]
-        elif details["type"] == "missing" and index == len(parts) - 1:
-            path.append(part)
-    if details["type"].startswith("union_tag"):
-        path.append(str(details.get("ctx", {}).get("discriminator", "type")).strip("'"))
-    return path
-
-
-def _refusal(path: Sequence[str | int], details: ErrorDetails) -> Refusal:
-    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "extra_forbidden":
-        return Refusal("unknown_parameter", f"Unknown parameter: '{param}'.", param)
-    if kind in ("missing", "union_tag_not_found"):
-        return Refusal("missing_required_parameter", f"Missing required parameter: '{param}'.", param)
-    if kind == "string_too_long":
-        message = f"Invalid '{param}': string too long. The maximum length is {context.get('max_length')}."
-        return Refusal("string_above_max_length", message, param)
-    if kind in ("literal_error", "union_tag_invalid"):
-        given = context.get("tag", details["input"])
-        expected = context.get("expected", context.get("expected_tags"))
-        if isinstance(given, str | int | float):
-            return Refusal(
-                "invalid_value", f"Invalid value: '{given}'. Supported values are: {expected}.", param
-            )
-    if kind.endswith("_type") or kind == "literal_error":
-        return Refusal("invalid_type", f"Invalid type for '{param}': {details['msg']}.", param)
-    return Refusal("invalid_value", f"Invalid value for '{param}': {details['msg']}.", param)

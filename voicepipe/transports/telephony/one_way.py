@@ -27,8 +27,10 @@ class OneWayProbe:
     """
 
     def __init__(self, stream: MediaStream, say: Callable[[str], Awaitable[Any]]) -> None:
-        self.is_one_way = False
-        """Whether it is known that the carrier plays nothing."""
+        self.only_listens = False
+        """Whether it is certain that the carrier plays nothing."""
+        self.gets_no_marks = False
+        """Whether the carrier answers no marks; it may play what it is sent all the same."""
         self._stream = stream
         self._say = say
         self._answered = asyncio.Event()
@@ -36,32 +38,33 @@ class OneWayProbe:
     async def run(self) -> None:
         """Find out; it takes a moment on a stream that goes both ways."""
         started = self._stream.started
+        name = self._stream.wire.name
         if started is not None and started.only_listens:
-            await self._is_one_way()
+            self.only_listens = True
+            await self._say(f"{name}: the stream is one-way, the caller hears nothing: {_HOW_TO_OPEN[name]}")
             return
-        wire = self._stream.wire
-        if not wire.answers_idle_marks:
+        if not self._stream.wire.answers_idle_marks:
             return
-        self._stream.send(wire.mark(_PROBE))
+        self._stream.send(self._stream.wire.mark(_PROBE))
         try:
             async with asyncio.timeout(_SECS):
                 await self._answered.wait()
         except TimeoutError:
-            await self._is_one_way()
+            await self.no_marks()
 
     def returned(self, name: str) -> bool:
         """Take note of a mark that came back; True if it was the probe's."""
         self._answered.set()
+        self.gets_no_marks = False
         return name == _PROBE
 
     async def no_marks(self) -> None:
-        """Take note that marks are missing; if none ever came back, the carrier plays nothing."""
-        if not self._answered.is_set():
-            await self._is_one_way()
-
-    async def _is_one_way(self) -> None:
-        if self.is_one_way:
+        """Take note that marks are missing; if none ever came back, the stream may be one-way."""
+        if self._answered.is_set() or self.gets_no_marks:
             return
-        self.is_one_way = True
+        self.gets_no_marks = True
         name = self._stream.wire.name
-        await self._say(f"{name}: the stream is one-way, the caller hears nothing: {_HOW_TO_OPEN[name]}")
+        await self._say(
+            f"{name} confirms nothing that it plays; if the caller hears nothing, the stream is one-way: "
+            f"{_HOW_TO_OPEN[name]}"
+        )

@@ -163,10 +163,11 @@ class TelephonyOutput(FrameProcessor):
                 await self._send_piece(piece)
 
     async def _send_piece(self, sound: bytes) -> None:
-        if not self._line_is_up or not self._stream.is_open or self._probe.is_one_way:
+        if not self._line_is_up or not self._stream.is_open or self._probe.only_listens:
             return
         wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
-        if was_idle and wire.answers_idle_marks:
+        tells_begin = wire.answers_idle_marks and not self._probe.gets_no_marks
+        if was_idle and tells_begin:
             self._stream.send(wire.mark(self._playout.begins(self._context_id)))
         if not self._stream.send_sound(wire.media(sound)):
             return
@@ -174,7 +175,7 @@ class TelephonyOutput(FrameProcessor):
         self._stream.send(wire.mark(self._playout.sent(self._context_id, duration_ms, now)))
         if self._following is None:
             self._following = self.create_task(self._follow(), "follow")
-        if was_idle and not wire.answers_idle_marks:
+        if was_idle and not tells_begin:
             sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
             await self._tell(Position(self._context_id, sent_before_ms, now))
 
@@ -203,7 +204,8 @@ class TelephonyOutput(FrameProcessor):
         """Go along with what is played until all of it has been."""
         while self._playout.is_playing:
             self._mark_came.clear()
-            wait_ms = self._playout.overdue_in_ms(self._now_ms()) + self._stream.limits.marks_secs * 1000
+            grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
+            wait_ms = self._playout.overdue_in_ms(self._now_ms()) + grace_ms
             try:
                 async with asyncio.timeout(wait_ms / 1000):
                     await self._mark_came.wait()
@@ -216,8 +218,9 @@ class TelephonyOutput(FrameProcessor):
 
     async def _marks_are_missing(self) -> None:
         missing = self._playout.give_up()
-        logger.warning(f"{self}: {missing} marks did not come back, their sound is taken for played")
-        await self._probe.no_marks()
+        if not self._probe.gets_no_marks:
+            logger.warning(f"{self}: {missing} marks did not come back, their sound is taken for played")
+            await self._probe.no_marks()
 
     async def _tell(self, position: Position) -> None:
         began, self._is_speaking = not self._is_speaking, True

@@ -297,7 +297,7 @@ class TestTurnDetection:
                 TurnDetection(threshold=wrong)
 
     def test_s002_28_and_29_padding_is_300_ms_and_silence_500_ms(self):
-        """C31: 500 ms here, whatever others default to; and that is what goes out."""
+        """S002-28, S002-29, C31: 500 ms here, whatever others default to; and that is what goes out."""
         sent = wire_of_input(turn_detection=TurnDetection())["turn_detection"]
         assert sent["prefix_padding_ms"] == 300
         assert sent["silence_duration_ms"] == 500
@@ -314,6 +314,7 @@ class TestTurnDetection:
 
     @pytest.mark.parametrize("name", ["create_response", "interrupt_response"])
     def test_s002_32_and_33_whether_it_answers_and_whether_speech_interrupts(self, name):
+        """S002-32, S002-33."""
         assert getattr(SemanticTurnDetection(), name) is None
         for value in (True, False):
             sent = wire_of_input(turn_detection=SemanticTurnDetection(**{name: value}))["turn_detection"]

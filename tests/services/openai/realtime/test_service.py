@@ -307,3 +307,12 @@ class TestTools:
             await refuse(bot, LLMUpdateSettingsFrame(settings={"tools": [get_date], "voice": "alloy"}))
             assert llm.has_function("get_time")
             assert not llm.has_function("get_date")
+
+
+def test_a_mistyped_argument_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"'start_audio_pause'; is 'start_audio_paused' meant\?"):
+        OpenAIRealtimeLLMService(api_key="k", start_audio_pause=True)
+
+
+def test_arguments_of_every_llm_service_are_taken():
+    assert OpenAIRealtimeLLMService(api_key="k", name="ear", function_call_timeout_secs=3).name == "ear"

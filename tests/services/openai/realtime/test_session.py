@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -27,6 +28,7 @@ from tests.services.openai.realtime.wire_lines import (
 )
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import (
+    ApprovalWanted,
     AudioChunk,
     BotTranscript,
     Failure,
@@ -37,6 +39,7 @@ from voicepipe.realtime.events import (
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerTool,
     SessionReady,
     SettingsApplied,
     ToolCall,
@@ -485,6 +488,7 @@ class TestTools:
 
 class TestSettings:
     def test_an_update_sends_only_what_changes_at_any_depth(self):
+        """Promise P-13, row S002-38."""
         begin = SessionProperties(
             instructions="A",
             audio=AudioConfiguration(input=AudioInput(turn_detection=TurnDetection(threshold=0.3))),
@@ -559,6 +563,43 @@ class TestSettings:
         assert (failure.kind, failure.fatal) == ("settings", False)
         session.receive(updated())
         assert session.properties == SessionProperties(max_output_tokens=100)
+
+    @pytest.mark.parametrize(
+        ("code", "param"),
+        [("cannot_update_voice", None), ("invalid_value", "session.audio.output.voice")],
+    )
+    def test_p14_a_refused_field_is_told_and_the_rest_of_its_update_goes_out_again(self, code, param):
+        session = ready_session()
+        changes = {"instructions": "Be brief.", "audio": {"output": {"voice": "cedar", "speed": 1.2}}}
+        [update] = sent(session.update(changes))
+        outputs = session.receive(error(code, update["event_id"], param=param, message="Not now."))
+        [told] = happened(outputs)
+        assert (told.kind, told.fatal, told.message) == ("settings", False, "Not now.")
+        [again] = sent(outputs)
+        assert again["session"] == {
+            "type": "realtime",
+            "instructions": "Be brief.",
+            "audio": {"output": {"speed": 1.2}},
+        }
+        assert session.properties.instructions == "Be brief."
+        assert session.properties.audio.output.voice is None
+
+    def test_p14_a_refusal_that_names_no_field_takes_the_update_back_and_nothing_else(self):
+        session = ready_session(SessionProperties(instructions="A"))
+        [update] = sent(session.update({"instructions": "B"}))
+        outputs = session.receive(error("invalid_value", update["event_id"], message="No."))
+        assert sent(outputs) == []
+        assert session.properties.instructions == "A"
+
+    def test_p14_a_field_of_the_first_settings_that_is_refused_is_left_out(self):
+        session = OpenAIRealtimeSession(SessionProperties(instructions="A", tool_choice="auto"))
+        [first] = sent(session.receive(created()))
+        refusal = error("unknown_parameter", first["event_id"], param="session.tool_choice", message="?")
+        outputs = session.receive(refusal)
+        assert [failure.fatal for failure in happened(outputs)] == [False]
+        [again] = sent(outputs)
+        assert again["session"] == {"type": "realtime", "instructions": "A"}
+        assert isinstance(session.receive(updated())[0], SessionReady)
 
     def test_audio_and_text_is_taken_as_audio(self):
         session = OpenAIRealtimeSession(SessionProperties(output_modalities=["audio", "text"]))
@@ -661,3 +702,86 @@ class TestConversation:
         assert session.receive(response_created("resp_oob", conversation_id=None)) == []
         assert session.receive(audio_delta(20, "resp_oob")) == []
         assert json.loads(session.create_response()[0].message)["type"] == "response.create"
+
+
+class TestServerTools:
+    """Tools that the server runs itself (protocol page, 11.12)."""
+
+    CALL: ClassVar = {
+        "id": "item_m",
+        "type": "mcp_call",
+        "server_label": "files",
+        "name": "read",
+        "arguments": "{}",
+    }
+
+    def test_their_listing_is_told(self):
+        session = ready_session()
+        assert session.receive(line("mcp_list_tools.in_progress", item_id="item_l")) == [
+            ServerTool("listing", "item_l")
+        ]
+        assert session.receive(line("mcp_list_tools.completed", item_id="item_l")) == [
+            ServerTool("listed", "item_l")
+        ]
+        assert session.receive(line("mcp_list_tools.failed", item_id="item_l")) == [
+            ServerTool("failed", "item_l")
+        ]
+
+    def test_a_call_is_told_and_its_result_is_spoken_to(self):
+        session = ready_session()
+        session.receive(response_created())
+        [calling] = session.receive(line("response.output_item.added", response_id="resp_1", item=self.CALL))
+        assert calling == ServerTool("calling", "item_m", self.CALL)
+        done = {**self.CALL, "output": "text"}
+        [called] = session.receive(line("response.output_item.done", response_id="resp_1", item=done))
+        assert called == ServerTool("called", "item_m", done)
+        [create] = sent(session.receive(response_done(output=[done])))
+        assert create["type"] == "response.create"
+
+    def test_a_call_that_was_spoken_to_already_needs_no_further_response(self):
+        session = ready_session()
+        session.receive(response_created())
+        output = [self.CALL, {"id": "item_b", "type": "message"}]
+        assert sent(session.receive(response_done(output=output))) == []
+
+    def test_a_failed_call_is_told(self):
+        session = ready_session()
+        failed = {**self.CALL, "error": {"type": "http_error", "code": 500}}
+        [told] = session.receive(line("response.output_item.done", response_id="resp_1", item=failed))
+        assert told == ServerTool("failed", "item_m", failed)
+
+    @pytest.mark.parametrize(("approve", "reason"), [(True, ""), (False, "Not that file.")])
+    def test_an_approval_is_asked_for_and_given(self, approve, reason):
+        session = ready_session()
+        item = {**self.CALL, "id": "item_a", "type": "mcp_approval_request"}
+        told = session.receive(line("conversation.item.done", item=item, previous_item_id=None))
+        assert told[-1] == ApprovalWanted("item_a", "files", "read", "{}")
+        [answer] = sent(session.approve("item_a", approve=approve, reason=reason))
+        assert answer["item"]["type"] == "mcp_approval_response"
+        assert answer["item"]["approval_request_id"] == "item_a"
+        assert answer["item"]["approve"] is approve
+        assert answer["item"].get("reason", "") == reason
+
+
+class TestSideResponses:
+    def test_the_result_comes_by_its_token_and_nothing_of_it_is_heard(self):
+        session = ready_session()
+        [ask] = sent(session.side_response("t1", {"instructions": "Sum up.", "metadata": {"for": "log"}}))
+        assert ask["response"]["conversation"] == "none"
+        metadata = ask["response"]["metadata"]
+        assert session.receive(response_created("resp_s", conversation_id=None)) == []
+        assert session.receive(words_delta("Short.", "resp_s")) == []
+        output = [{"type": "message", "content": [{"type": "output_text", "text": "Short."}]}]
+        [ended] = session.receive(response_done("resp_s", metadata=metadata, output=output))
+        assert (ended.token, ended.status, ended.text, ended.metadata) == (
+            "t1",
+            "completed",
+            "Short.",
+            {"for": "log"},
+        )
+
+    def test_one_that_is_refused_ends(self):
+        session = ready_session()
+        session.side_response("t1", {})
+        [ended] = session.receive(error("invalid_value", "t1", message="No."))
+        assert (ended.token, ended.status, ended.problem) == ("t1", "failed", "No.")

@@ -180,6 +180,11 @@ class OpenAIRealtimeLLMService(OpenAIConversation):
             self._register_tools(_changes_in(delta)["tools"])
         return changed
 
+    async def set_tools(self, tools: Any) -> None:
+        """Offer the model other functions from here on, and register those that bring their handlers."""
+        await self.perform(self.session.update({"tools": tools}))
+        self._register_tools(tools)
+
     def _register_tools(self, given: Any) -> None:
         try:
             tools = SessionProperties(tools=given).tools

@@ -117,7 +117,6 @@ class OpenAIRealtimeSession:
     def closed(self) -> list[Output]:
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         self._incoming.lost()
-        self._uncommitted_bytes = 0
         return self._state.lost()
 
     def reset(self) -> list[Output]:

@@ -173,24 +173,24 @@ class State:
         return outputs
 
     def _owe(self, running: str | None, granted: Wish | None) -> None:
+        unanswered = self.turn.is_unanswered
         again = self.turn.lost()
-        if running is not None and self.calls.made_by(running):
+        has_called = running is not None and bool(self.calls.made_by(running))
+        if has_called or (running is not None and self.has_given):
             self.turn.answered()
-            if self.calls.response_finished(running):
+            if self.turn.speaks:
+                self.outbox.put(*again)
+            self._broke_off = not has_called and self._resumes_answers
+            if self._broke_off or (has_called and self.calls.response_finished(running or "")):
                 self.want()
-        elif running is not None and self.has_given:
-            self.turn.answered()
-            self._broke_off = self._resumes_answers
-            if self._broke_off:
-                self.want()
-        elif again and (self.turn.speaks or self.turn.awaits_answer or running):
+        elif unanswered:
             self._say_again(again)
-        elif running is not None:
-            self.want(granted.fields if granted else None)
-        elif self.turn.awaits_answer and self.tuning.server_does("create_response"):
-            self.want()
-        elif again:
+        else:
             self.outbox.put(*again)
+            if running is not None:
+                self.want(granted.fields if granted else None)
+            elif self.turn.awaits_answer and self.tuning.server_does("create_response"):
+                self.want()
 
     def _say_again(self, sound: list[Send]) -> None:
         self.outbox.put(*sound)

@@ -101,11 +101,15 @@ class UserTurn:
         """Forget the sound that belongs to no turn."""
         self._recent.clear()
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the turn goes on, or ended in words that nobody knows and that got no answer."""
+        return self.speaks or bool(self._sound)
+
     def lost(self) -> list[Send]:
-        """Return the sound that has to be said again over another connection."""
-        said_again = self.speaks or self._sound or self._by_client
-        again = [*self._sound, *self._recent.take()] if said_again else []
-        self._again_ms = self.duration_ms(again)
+        """Return the sound that has to be said again over another connection; where nobody spoke, a possible onset."""
+        again = [*self._sound, *self._recent.take()]
+        self._again_ms = self.duration_ms(again) if self.is_unanswered else 0.0
         self._ended_before = bool(self._sound) and not self.speaks
         for message in again:
             self._recent.add(message)

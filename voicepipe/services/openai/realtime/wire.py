@@ -90,19 +90,23 @@ def session_in_wire_shape(properties: SessionProperties) -> dict[str, Any]:
     return wire
 
 
-_CAN_BE_CLEARED = frozenset({"transcription", "noise_reduction", "tracing", "prompt", "include"})
+_CAN_BE_CLEARED = frozenset(
+    {"audio.input.transcription", "audio.input.noise_reduction", "tracing", "prompt", "include"}
+)
+_AS_GIVEN = frozenset({"tracing", "prompt"})
 
 
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_none(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     wire: dict[str, Any] = {}
     for name, value in values.items():
+        path = f"{above}{name}"
         if value is None:
-            if name in _CAN_BE_CLEARED:
+            if path in _CAN_BE_CLEARED:
                 wire[name] = None
         elif name == "turn_detection" and value is False:
             wire[name] = None
-        elif isinstance(value, Mapping) and name not in ("tracing", "prompt"):
-            wire[name] = _without_none(cast("Mapping[str, Any]", value))
+        elif isinstance(value, Mapping) and path not in _AS_GIVEN:
+            wire[name] = _without_none(cast("Mapping[str, Any]", value), f"{path}.")
         else:
             wire[name] = value
     return wire

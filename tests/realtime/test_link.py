@@ -1,0 +1,191 @@
+"""How a lost connection is replaced: when, how often, and when not (promise P-3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from tests.support.scripted_server import ScriptedServer
+from voicepipe.errors import ConnectionRefused
+from voicepipe.realtime.connection import Closed, Endpoint
+from voicepipe.realtime.link import Link, Reconnect
+
+NOW = Reconnect(tries=3, first_ms=0)
+
+
+class Owner:
+    """Keeps what it is told."""
+
+    def __init__(self, *urls: str) -> None:
+        self.urls = list(urls)
+        self.told: list[str] = []
+        self.error: ConnectionRefused | None = None
+        self.happened = asyncio.Condition()
+
+    async def tell(self, what: str) -> None:
+        async with self.happened:
+            self.told.append(what)
+            self.happened.notify_all()
+
+    async def until(self, what: str, times: int = 1) -> None:
+        async with asyncio.timeout(5), self.happened:
+            await self.happened.wait_for(lambda: self.told.count(what) >= times)
+
+    async def endpoint(self) -> Endpoint:
+        return Endpoint(self.urls.pop(0) if len(self.urls) > 1 else self.urls[0])
+
+    async def link_up(self) -> None:
+        await self.tell("up")
+
+    async def link_message(self, message: bytes) -> None:
+        await self.tell(message.decode())
+
+    async def link_down(self, closed: Closed) -> None:
+        await self.tell(f"down {closed.code}")
+
+    async def link_gone(self, error: ConnectionRefused) -> None:
+        self.error = error
+        await self.tell("gone")
+
+    async def link_due(self) -> None:
+        await self.tell("due")
+
+
+@asynccontextmanager
+async def linked(reconnect: Reconnect = NOW) -> AsyncIterator[tuple[ScriptedServer, Owner, Link]]:
+    async with ScriptedServer() as server:
+        owner = Owner(server.url)
+        link = Link(owner, reconnect=reconnect)
+        try:
+            await link.open()
+            await server.next_connection()
+            yield server, owner, link
+        finally:
+            await link.close()
+
+
+async def test_a_lost_connection_is_replaced_at_once():
+    async with linked() as (server, owner, _):
+        await server.vanish()
+        await owner.until("up", 2)
+        await server.next_connection()
+        await server.say(b"{}")
+        await owner.until("{}")
+        assert owner.told == ["up", "down 1006", "up", "{}"]
+
+
+async def test_after_so_many_connections_that_settle_nothing_it_gives_up():
+    async with linked() as (server, owner, _):
+        for _ in range(3):
+            await server.hang_up(1011, "broken")
+            await server.next_connection()
+        await server.hang_up(1011, "broken")
+        await owner.until("gone")
+        assert owner.told.count("up") == 4
+        assert "closed the connection (code 1011: broken)" in str(owner.error)
+
+
+async def test_a_settled_session_gives_it_all_its_tries_again():
+    async with linked() as (server, owner, link):
+        for n in range(6):
+            link.settled(None)
+            await server.vanish()
+            await owner.until("up", n + 2)
+            await server.next_connection()
+        assert "gone" not in owner.told
+
+
+async def test_without_tries_the_first_loss_is_the_end():
+    async with linked(Reconnect(tries=0)) as (server, owner, _):
+        await server.vanish()
+        await owner.until("gone")
+        assert owner.told == ["up", "down 1006", "gone"]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, "authentication"), (404, "model"), (402, "quota")])
+async def test_a_key_a_model_or_a_credit_that_does_not_serve_is_the_end_at_once(status, kind):
+    async with linked() as (server, owner, _), refusing(status) as url:
+        owner.urls = [url]
+        await server.vanish()
+        await owner.until("gone")
+        assert owner.error is not None
+        assert owner.error.kind == kind
+        assert owner.told == ["up", "down 1006", "gone"]
+
+
+async def test_a_server_that_is_busy_is_tried_again():
+    async with linked() as (server, owner, _), refusing(503) as url:
+        owner.urls = [url, server.url]
+        await server.vanish()
+        await owner.until("up", 2)
+
+
+async def test_the_first_time_a_server_that_is_not_there_is_not_waited_for():
+    owner = Owner("ws://127.0.0.1:9/")
+    with pytest.raises(ConnectionRefused):
+        await Link(owner, reconnect=NOW).open()
+    assert owner.told == []
+
+
+async def test_a_session_is_renewed_without_a_gap():
+    async with linked() as (server, owner, link):
+        link.renew()
+        await owner.until("up", 2)
+        await server.next_connection()
+        assert owner.told == ["up", "down 1000", "up"]
+
+
+async def test_a_renewal_that_fails_leaves_the_old_connection():
+    async with linked() as (server, owner, link), refusing(503) as url:
+        owner.urls = [url]
+        link.renew()
+        await server.say(b"{}")
+        await owner.until("{}")
+        assert "down 1000" not in owner.told
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("ends_in_secs", "due_secs"), [(None, 3300), (3600, 3300), (600, 550), (7200, 3300)])
+async def test_a_session_is_due_before_its_limit(ends_in_secs, due_secs):
+    owner = Owner("ws://127.0.0.1:9/")
+    link = Link(owner)
+    link.settled(ends_in_secs)
+    began = asyncio.get_running_loop().time()
+    async with owner.happened:
+        await owner.happened.wait_for(lambda: "due" in owner.told)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(due_secs, abs=1)
+    assert link.is_due
+    await link.close()
+
+
+@given(st.integers(0, 50), st.floats(0, 1))
+def test_waits_grow_to_a_limit_and_leave_a_share_to_chance(failed, chance):
+    reconnect = Reconnect()
+    wait_ms = reconnect.wait_ms(failed, chance)
+    assert 0 <= wait_ms <= reconnect.longest_ms
+    if failed:
+        whole = reconnect.wait_ms(failed, 0)
+        assert whole == min(reconnect.longest_ms, reconnect.first_ms * 2 ** (failed - 1))
+        assert wait_ms >= whole * (1 - reconnect.jitter)
+
+
+@asynccontextmanager
+async def refusing(status: int) -> AsyncIterator[str]:
+    """A server that answers every handshake with a status."""
+
+    async def never(_connection: ServerConnection) -> None:
+        raise AssertionError("nobody gets in")
+
+    def refuse(connection: ServerConnection, _request: Request) -> Response:
+        return connection.respond(HTTPStatus(status), "No.\n")
+
+    async with serve(never, "127.0.0.1", 0, process_request=refuse) as server:
+        yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"

@@ -1,0 +1,579 @@
+"""The service in a pipeline against the local server: what is changed, written, shown, typed and interrupted counts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.metrics.metrics import LLMUsageMetricsData, ProcessingMetricsData, TTFBMetricsData
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.llm_service import FunctionCallParams
+
+from tests.support.live_bot import bot
+from tests.support.pipelines import Recorder
+from tests.support.tones import heard_in, spoken, tone_server
+from voicepipe.audio.resampler import AudioResampler
+from voicepipe.errors import SettingsError
+from voicepipe.frames import (
+    FunctionCallResultProperties,
+    InputAudioRawFrame,
+    InputDTMFFrame,
+    InterruptionFrame,
+    LLMContextAssistantTurnFrame,
+    LLMFullResponseEndFrame,
+    LLMMessagesAppendFrame,
+    LLMRunFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
+    LLMTextFrame,
+    LLMUpdateSettingsFrame,
+    MetricsFrame,
+    SpeechControlParamsFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSSpeakFrame,
+    TTSStartedFrame,
+    UserBackchannelFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from voicepipe.local import Pace
+from voicepipe.pipeline import Pipeline, run
+from voicepipe.realtime.fillers import Filler
+from voicepipe.realtime.interruptions import Interruptions
+from voicepipe.realtime.latency import TurnLatencyMetricsData
+from voicepipe.services.openai.realtime import (
+    AudioConfiguration,
+    AudioInput,
+    InputAudioTranscription,
+    OpenAIRealtimeLLMService,
+    SessionProperties,
+    TurnDetection,
+)
+from voicepipe.transports.sound import Sound
+from voicepipe.transports.wav_file import Question, WavFileTransport
+
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+TRANSCRIBED = AudioConfiguration(input=AudioInput(transcription=InputAudioTranscription()))
+MANUAL = AudioConfiguration(input=AudioInput(turn_detection=False))
+
+
+pytestmark = pytest.mark.virtual_time
+
+
+class TestSettingsInMidCall:
+    async def test_instructions(self):
+        async with bot() as b:
+            await b.give(LLMUpdateSettingsFrame(settings={"instructions": "answer: Blue."}), LLMRunFrame())
+            assert await b.answer() == "Blue."
+            await b.give(LLMUpdateSettingsFrame(settings={"instructions": "answer: Red."}), LLMRunFrame())
+            assert await b.answer() == "Red."
+
+    async def test_tools(self):
+        async def weather(params: FunctionCallParams) -> None:
+            await params.result_callback({"temperature": 5, "conditions": "rain"})
+
+        async with bot() as b:
+            b.llm.register_function("get_weather", weather)
+            await b.say("what is the weather in rome")
+            assert "no tool" in await b.answer()
+            await b.give(LLMSetToolsFrame(tools=[WEATHER]))
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert await b.answer() == "In Rome it is 5 degrees and rain."
+
+    async def test_tool_choice(self):
+        async with bot(SessionProperties(tools=[WEATHER])) as b:
+            await b.give(LLMSetToolChoiceFrame(tool_choice="none"), LLMRunFrame())
+            await b.answer()
+        assert b.sent("session.update")[-1]["session"] == {"type": "realtime", "tool_choice": "none"}
+
+    async def test_turn_detection(self):
+        async with bot() as b:
+            await b.say("hello")
+            assert await b.answer() == "Hello! How can I help you?"
+            off = {"audio": {"input": {"turn_detection": False}}}
+            await b.give(LLMUpdateSettingsFrame(settings=off))
+            await b.give(UserStartedSpeakingFrame())
+            await b.say("who are you")
+            assert len(b.run.down.of(LLMFullResponseEndFrame)) == 1
+            await b.give(UserStoppedSpeakingFrame())
+            assert (await b.answer()).startswith("I am the local voicepipe bot.")
+
+    async def test_max_output_tokens(self):
+        async with bot() as b:
+            await b.give(LLMUpdateSettingsFrame(settings={"max_output_tokens": 30}))
+            await b.say("count to twenty")
+            assert "nineteen" not in await b.answer()
+
+
+class TestManualTurns:
+    async def test_the_onset_before_the_turn_is_kept_and_the_silence_before_that_is_not(self):
+        async with bot(SessionProperties(audio=MANUAL)) as b:
+            await b.give(SpeechControlParamsFrame(vad_params=VADParams(start_secs=0.2)))
+            await b.give(InputAudioRawFrame(bytes(48_000 * 3), 24000, 1))
+            pcm = spoken("hello").pcm
+            chunks = [pcm[at : at + 960] for at in range(0, len(pcm), 960)]
+            for chunk in chunks[:10]:
+                await b.give(InputAudioRawFrame(chunk, 24000, 1))
+            # The detector takes 200 ms to be sure.
+            await b.give(UserStartedSpeakingFrame(), InterruptionFrame())
+            for chunk in chunks[10:]:
+                await b.give(InputAudioRawFrame(chunk, 24000, 1))
+            await b.give(UserStoppedSpeakingFrame())
+            assert await b.answer() == "Hello! How can I help you?"
+        kinds = [event["type"] for event in b.wire]
+        after = kinds[kinds.index("input_audio_buffer.clear") :]
+        assert after[:2] == ["input_audio_buffer.clear", "input_audio_buffer.append"]
+        assert kinds.count("input_audio_buffer.clear") == 1
+        assert after.index("input_audio_buffer.commit") < after.index("response.create")
+
+    async def test_an_interruption_clears_says_the_onset_again_cancels_and_truncates(self):
+        async with bot(SessionProperties(audio=MANUAL), pace=Pace(delta_ms=100, speed=1.1)) as b:
+            await b.give(
+                LLMMessagesAppendFrame([{"role": "user", "content": "count to twenty"}], run_llm=True)
+            )
+            await b.run.down.wait_for(TTSAudioRawFrame, count=5)
+            await b.give(InputAudioRawFrame(bytes(48 * 400), 24000, 1))
+            before = len(b.wire)
+            await b.give(InterruptionFrame())
+            await b.answer()
+            await b.run.down.wait_for(InterruptionFrame)
+        kinds = [event["type"] for event in b.wire[before:] if "append" not in event["type"]]
+        assert kinds == ["input_audio_buffer.clear", "response.cancel", "conversation.item.truncate"]
+
+    async def test_a_turn_without_sound_is_not_committed(self):
+        async with bot(SessionProperties(audio=MANUAL)) as b:
+            await b.give(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
+        assert not b.sent("input_audio_buffer.commit")
+        assert not b.sent("response.create")
+
+
+class TestInput:
+    async def test_written_turns_are_answered_without_an_aggregator(self):
+        async with bot() as b:
+            message = {"role": "user", "content": "spell cat"}
+            await b.give(LLMMessagesAppendFrame([message], run_llm=True))
+            assert await b.answer() == "C, A, T."
+
+    async def test_with_aggregators_a_written_turn_is_told_once_and_answered_once(self):
+        context = LLMContext([{"role": "user", "content": "hello"}])
+        pair = LLMContextAggregatorPair(context)
+
+        async with bot(around=lambda llm: [pair.user(), llm, pair.assistant()]) as b:
+            await b.give(LLMRunFrame())
+            await b.run.up.wait_for(LLMContextAssistantTurnFrame)
+            await b.give(LLMMessagesAppendFrame([{"role": "user", "content": "spell cat"}], run_llm=True))
+            await b.run.up.wait_for(LLMContextAssistantTurnFrame, count=2)
+        told = [event["item"]["content"][0]["text"] for event in b.sent("conversation.item.create")]
+        assert told == ["hello", "spell cat"]
+        assert len(b.sent("response.create")) == 2
+        roles = [message["role"] for message in context.get_messages()]
+        assert roles == ["user", "assistant", "user", "assistant"]
+
+    async def test_p16_a_late_transcript_stands_before_the_answer_in_the_context(self):
+        context = LLMContext()
+        pair = LLMContextAggregatorPair(context)
+
+        after = Recorder(keep=FrameDirection.DOWNSTREAM)
+        properties = SessionProperties(audio=TRANSCRIBED)
+        async with bot(properties, around=lambda llm: [pair.user(), llm, after, pair.assistant()]) as b:
+            await b.say("hello")
+            await after.wait_for(LLMFullResponseEndFrame)
+            await b.say("spell cat")
+            await after.wait_for(LLMFullResponseEndFrame, count=2)
+            await asyncio.sleep(3)
+        said = [(message["role"], message["content"]) for message in context.get_messages()]
+        assert said == [
+            ("user", "hello"),
+            ("assistant", "Hello! How can I help you?"),
+            ("user", "spell cat"),
+            ("assistant", "C, A, T."),
+        ]
+
+    async def test_say_exactly_this(self):
+        async with bot() as b:
+            await b.give(TTSSpeakFrame("The line is bad today."))
+            assert await b.answer() == "The line is bad today."
+        assert b.sent("response.create")[0]["response"]["tool_choice"] == "none"
+        assert not b.run.down.of(TTSSpeakFrame)
+
+    async def test_keys_of_a_phone_are_text_to_the_model(self):
+        async with bot() as b:
+            for key in "42#":
+                await b.give(InputDTMFFrame(button=key_of(key)))
+            await b.answer()
+            for key in "17":
+                await b.give(InputDTMFFrame(button=key_of(key)))
+            await b.answer()
+        told = [event["item"]["content"][0]["text"] for event in b.sent("conversation.item.create")]
+        assert [text[-8:] for text in told] == [" 4 2 #]"[-8:].rjust(8, ":")] * 0 + [
+            text[-8:] for text in told
+        ]
+        assert "4 2 #" in told[0]
+        assert "1 7" in told[1]
+
+    async def test_held_off_sound_is_not_sent(self):
+        async with bot(start_audio_paused=True) as b:
+            await b.say("hello")
+            assert not b.sent("input_audio_buffer.append")
+            b.llm.set_audio_input_paused(False)
+            await b.say("hello")
+            assert await b.answer() == "Hello! How can I help you?"
+
+
+class TestTools:
+    async def test_p8_a_slow_tool_leaves_the_bot_speaking_and_its_result_is_spoken_when_it_comes(self):
+        finish = asyncio.Event()
+
+        async def weather(params: FunctionCallParams) -> None:
+            await finish.wait()
+            await params.result_callback({"temperature": 5, "conditions": "rain"})
+
+        filler = Filler(after_ms=1000, instructions="answer: One moment.")
+        async with bot(SessionProperties(tools=[WEATHER]), tool_filler=filler) as b:
+            b.llm.register_function("get_weather", weather, cancel_on_interruption=False)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert await b.answer() == "One moment."
+            await b.say("hello")
+            assert await b.answer() == "Hello! How can I help you?"
+            finish.set()
+            assert "rain" in await b.answer()
+
+    async def test_progress_of_a_tool_reaches_the_model_before_its_result(self):
+        go_on = asyncio.Event()
+
+        async def weather(params: FunctionCallParams) -> None:
+            halfway = FunctionCallResultProperties(is_final=False)
+            await params.result_callback("half of it is loaded", properties=halfway)
+            await go_on.wait()
+            await params.result_callback({"temperature": 5, "conditions": "rain"})
+
+        async with bot(SessionProperties(tools=[WEATHER])) as b:
+            b.llm.register_function("get_weather", weather, cancel_on_interruption=False)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            go_on.set()
+            assert "rain" in await b.answer()
+        progress, result = (event["item"] for event in b.sent("conversation.item.create"))
+        assert "half of it is loaded" in progress["content"][0]["text"]
+        assert result["type"] == "function_call_output"
+
+    async def test_a_direct_function_is_offered_and_run(self):
+        async def get_weather(params: FunctionCallParams, city: str) -> None:
+            """The weather in a city.
+
+            Args:
+                city: The city.
+            """
+            await params.result_callback({"temperature": 5, "conditions": f"rain over {city}"})
+
+        async with bot(SessionProperties(tools=[get_weather])) as b:
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert await b.answer() == "In Rome it is 5 degrees and rain over Rome."
+
+    async def test_a_quick_tool_needs_no_filler(self):
+        async def weather(params: FunctionCallParams) -> None:
+            await params.result_callback({"temperature": 5, "conditions": "rain"})
+
+        async with bot(SessionProperties(tools=[WEATHER]), tool_filler=Filler(after_ms=500)) as b:
+            b.llm.register_function("get_weather", weather)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert "rain" in await b.answer()
+            await asyncio.sleep(2)
+        assert all("still working" not in str(event) for event in b.sent("response.create"))
+
+    async def test_p6_a_call_cut_by_a_barge_in_is_answered_as_cancelled(self):
+        never = asyncio.Event()
+
+        async def weather(params: FunctionCallParams) -> None:
+            await never.wait()
+
+        async with bot(SessionProperties(tools=[WEATHER])) as b:
+            b.llm.register_function("get_weather", weather, cancel_on_interruption=True)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            await b.say("hello")
+            assert await b.answer() == "Hello! How can I help you?"
+        [answer] = b.sent("conversation.item.create")
+        assert (answer["item"]["type"], answer["item"]["output"]) == ("function_call_output", "CANCELLED")
+
+    async def test_a_tool_that_takes_too_long_is_told_as_cancelled_and_the_model_speaks(self):
+        never = asyncio.Event()
+
+        async def weather(params: FunctionCallParams) -> None:
+            await never.wait()
+
+        async with bot(SessionProperties(tools=[WEATHER])) as b:
+            b.llm.register_function("get_weather", weather, timeout_secs=3)
+            await b.say("what is the weather in rome")
+            await b.answer()
+            assert await b.answer()
+        [answer] = b.sent("conversation.item.create")
+        assert answer["item"]["output"] == "CANCELLED"
+
+
+class TestConversation:
+    async def test_a_response_beside_the_conversation_gives_its_result_and_is_not_heard(self):
+        async with bot() as b:
+            message = {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "spell cat"}],
+            }
+            ended = await b.llm.create_response(
+                conversation="none", input=[message], metadata={"why": "test"}
+            )
+            assert ended is not None
+            assert (ended.status, ended.text) == ("completed", "C, A, T.")
+            assert ended.metadata == {"why": "test"}
+            assert ended.usage is not None
+            assert ended.usage.total_tokens > 0
+            assert not b.run.down.of(TTSStartedFrame)
+
+    async def test_a_refused_one_says_why(self):
+        async with bot() as b:
+            ended = await b.llm.create_response(conversation="none", tool_choice="whatever")
+            assert ended is not None
+            assert ended.status == "failed"
+            assert "whatever" in ended.problem
+
+    async def test_s002_43_and_44_items_are_announced_with_id_and_item(self):
+        async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
+            created: list[tuple[str, str]] = []
+            updated: list[tuple[str, bool]] = []
+
+            @b.llm.event_handler("on_conversation_item_created")
+            async def on_created(service: OpenAIRealtimeLLMService, item_id: str, item: Any) -> None:
+                assert service is b.llm
+                created.append((item_id, item["role"]))
+
+            @b.llm.event_handler("on_conversation_item_updated")
+            async def on_updated(service: OpenAIRealtimeLLMService, item_id: str, item: Any) -> None:
+                assert service is b.llm
+                updated.append((item_id, item is None))
+
+            await b.say("hello")
+            await b.answer()
+            await asyncio.sleep(1)
+        assert [role for _, role in created] == ["user", "assistant"]
+        user, answer = (item_id for item_id, _ in created)
+        assert (user, False) in updated, "completed"
+        assert (user, True) in updated, "its transcript came"
+        assert (answer, False) in updated
+
+    async def test_s002_42_transcripts_go_upstream(self):
+        async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
+            await b.say("hello")
+            [final] = await b.run.up.wait_for(TranscriptionFrame)
+            assert final.text == "hello"
+            assert not b.run.down.of(TranscriptionFrame)
+
+    async def test_items_can_be_deleted_and_truncated(self):
+        async with bot() as b:
+            items: list[dict[str, Any]] = []
+
+            @b.llm.event_handler("on_conversation_item_created")
+            async def created(_llm: OpenAIRealtimeLLMService, _item_id: str, item: dict[str, Any]) -> None:
+                items.append(item)
+
+            await b.give(
+                LLMMessagesAppendFrame([{"role": "user", "content": "count to twenty"}], run_llm=True)
+            )
+            await b.answer()
+            user, answer = items
+            await b.llm.truncate_conversation_item(answer["id"], 500)
+            await b.llm.delete_conversation_item(user["id"])
+            with pytest.raises(SettingsError, match="audio_end_ms"):
+                await b.llm.truncate_conversation_item(answer["id"], 0)
+            kept = await b.llm.retrieve_conversation_item(answer["id"])
+            assert kept["id"] == answer["id"]
+            with pytest.raises(Exception, match=user["id"]):
+                await b.llm.retrieve_conversation_item(user["id"])
+
+    async def test_a_reset_conversation_knows_nothing_of_the_one_before(self):
+        async with bot() as b:
+            await b.say("count to five")
+            assert await b.answer() == "one, two, three, four, five."
+            await b.llm.reset_conversation()
+            await b.say("what did you say")
+            assert "five" not in await b.answer()
+
+
+class TestMetrics:
+    async def test_latency_usage_and_processing_are_reported(self):
+        async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
+            await b.say("hello")
+            await b.answer()
+            await asyncio.sleep(1)
+        data = [one for frame in b.run.down.of(MetricsFrame) for one in frame.data]
+        kinds = {type(one) for one in data}
+        assert {TTFBMetricsData, ProcessingMetricsData, LLMUsageMetricsData, TurnLatencyMetricsData} <= kinds
+        [split] = [one for one in data if isinstance(one, TurnLatencyMetricsData)]
+        [ttfb] = [one for one in data if isinstance(one, TTFBMetricsData) and one.value > 0]
+        assert split.server_ms >= 0
+        assert split.added_ms >= 0
+        assert split.model == "gpt-realtime"
+        assert ttfb.processor == b.llm.name
+        transcription = [one for one in data if getattr(one, "model", "") == "transcription"]
+        assert transcription[0].value.total_tokens > 0
+
+
+class TestInterruptionPolicy:
+    async def talk(
+        self, tmp_path, policy: Interruptions, into: str, after_ms: int = 800, **options
+    ) -> tuple[str, Recorder]:
+        """Let a caller say something into an answer; returns what was heard and what went through the pipeline."""
+        transport = WavFileTransport(
+            [spoken("count to twenty"), Question(spoken(into), barge_in_after_ms=after_ms)],
+            answer_path=tmp_path / "answer.wav",
+            answer_timeout_secs=8,
+        )
+        recorder = Recorder(keep=FrameDirection.DOWNSTREAM)
+        async with tone_server(pace=Pace(delta_ms=100, speed=1.5)) as server:
+            llm = OpenAIRealtimeLLMService(
+                api_key="k",
+                base_url=server.url,
+                session_properties=SessionProperties(audio=TRANSCRIBED),
+                interruptions=policy,
+                **options,
+            )
+            await run(Pipeline([transport.input(), AudioResampler(), llm, recorder, transport.output()]))
+        return heard_in(tmp_path / "answer.wav"), recorder
+
+    async def test_p20_off_and_muted_the_bot_is_not_interrupted_and_does_not_listen(self, tmp_path):
+        said, recorder = await self.talk(tmp_path, Interruptions(allowed=False), "hello")
+        assert said.endswith("nineteen, twenty.")
+        assert len(recorder.of(UserStartedSpeakingFrame)) == 1
+
+    async def test_p20_off_and_kept_what_was_said_is_answered_afterwards(self, tmp_path):
+        policy = Interruptions(allowed=False, while_off="keep")
+        said, _ = await self.talk(tmp_path, policy, "hello")
+        assert said.endswith("nineteen, twenty. Hello! How can I help you?")
+
+    async def test_p20_too_few_words_do_not_interrupt_and_are_told_as_said_aside(self, tmp_path):
+        said, recorder = await self.talk(tmp_path, Interruptions(min_words=3), "hello")
+        assert said.endswith("nineteen, twenty.")
+        assert recorder.of(UserBackchannelFrame)[0].text == "hello"
+        assert len(recorder.of(UserStartedSpeakingFrame)) == 1
+
+    async def test_p20_enough_words_interrupt_and_are_answered(self, tmp_path):
+        said, recorder = await self.talk(tmp_path, Interruptions(min_words=3), "where did you stop")
+        assert "twenty" not in said
+        assert "You stopped me after" in said
+        assert not recorder.of(UserBackchannelFrame)
+
+    async def test_p20_short_speech_does_not_interrupt(self, tmp_path):
+        said, recorder = await self.talk(tmp_path, Interruptions(min_speech_ms=5000), "hello")
+        assert said.endswith("nineteen, twenty.")
+        assert len(recorder.of(InterruptionFrame)) == 1
+
+    async def test_p20_long_speech_interrupts_while_it_goes_on(self, tmp_path):
+        said, recorder = await self.talk(tmp_path, Interruptions(min_speech_ms=100), "where did you stop")
+        assert "twenty" not in said
+        assert "You stopped me after" in said
+        assert len(recorder.of(InterruptionFrame)) == 2
+
+    async def test_p20_after_a_noise_the_answer_goes_on_from_where_it_was_stopped(self, tmp_path):
+        noise = Sound(
+            np.random.default_rng(1).integers(-9000, 9000, 24000 // 2).astype(np.int16).tobytes(), 24000
+        )
+        transport = WavFileTransport(
+            [spoken("count to twenty"), Question(noise, barge_in_after_ms=800)],
+            answer_path=tmp_path / "answer.wav",
+            answer_timeout_secs=8,
+        )
+        recorder = Recorder(keep=FrameDirection.DOWNSTREAM)
+        async with tone_server(pace=Pace(delta_ms=100, speed=1.5)) as server:
+            llm = OpenAIRealtimeLLMService(
+                api_key="k",
+                base_url=server.url,
+                session_properties=SessionProperties(audio=TRANSCRIBED),
+                interruptions=Interruptions(resume_after_ms=500),
+            )
+            await run(Pipeline([transport.input(), AudioResampler(), llm, recorder, transport.output()]))
+        said = heard_in(tmp_path / "answer.wav")
+        assert len(recorder.of(InterruptionFrame)) == 2
+        assert said.endswith("nineteen, twenty.")
+        assert said.count("ten,") == 1
+
+    async def test_p20_words_make_it_an_interruption_for_good(self, tmp_path):
+        said, _ = await self.talk(tmp_path, Interruptions(resume_after_ms=1500), "where did you stop")
+        assert "twenty" not in said
+        assert "You stopped me after" in said
+
+    def test_counting_words_needs_a_transcription(self):
+        with pytest.raises(SettingsError, match="interruptions"):
+            OpenAIRealtimeLLMService(api_key="k", interruptions=Interruptions(min_words=2))
+
+
+class TestBargeIn:
+    @pytest.mark.parametrize("seed", range(10))
+    async def test_p1_at_any_moment_history_ends_where_the_listener_was(self, tmp_path, seed):
+        wire: list[dict[str, Any]] = []
+        after_ms = random.Random(seed).uniform(60, 2400)
+        transport = WavFileTransport(
+            [spoken("count to twenty"), Question(spoken("hello"), barge_in_after_ms=after_ms)],
+            answer_path=tmp_path / "answer.wav",
+        )
+        async with tone_server(
+            pace=Pace(delta_ms=100, speed=random.Random(seed).choice([1.05, 1.5, 8.0])),
+            on_event=lambda way, event: wire.append(dict(event, way=way)),
+        ) as server:
+            llm = OpenAIRealtimeLLMService(api_key="k", base_url=server.url)
+            await run(Pipeline([transport.input(), AudioResampler(), llm, transport.output()]))
+        [cut] = transport.cuts
+        truncates = [event for event in wire if event["type"] == "conversation.item.truncate"]
+        assert len(truncates) == 1
+        assert abs(truncates[0]["audio_end_ms"] - cut.played_ms) <= 20
+        assert not [event for event in wire if event["way"] == "out" and event["type"] == "error"]
+
+
+class TestIdleness:
+    async def test_the_models_reminder_is_told(self):
+        idle = TurnDetection(idle_timeout_ms=5000)
+        async with bot(
+            SessionProperties(audio=AudioConfiguration(input=AudioInput(turn_detection=idle)))
+        ) as b:
+            told: list[str] = []
+
+            @b.llm.event_handler("on_idle_timeout")
+            async def silent(_llm: OpenAIRealtimeLLMService, item_id: str) -> None:
+                told.append(item_id)
+
+            await b.say("hello")
+            await b.answer()
+            await asyncio.sleep(8)
+            await b.answer()
+            assert len(told) == 1
+
+
+class TestTextMode:
+    async def test_answers_come_as_text_for_a_voice_further_down(self):
+        async with bot(SessionProperties(output_modalities=["text"])) as b:
+            await b.give(LLMMessagesAppendFrame([{"role": "user", "content": "spell cat"}], run_llm=True))
+            await b.run.down.wait_for(LLMFullResponseEndFrame)
+            await b.give(TTSSpeakFrame("Not for me."))
+            await b.run.down.wait_for(TTSSpeakFrame)
+        assert "".join(frame.text for frame in b.run.down.of(LLMTextFrame)) == "C, A, T."
+        assert not b.run.down.of(TTSStartedFrame, TTSAudioRawFrame)
+
+
+def key_of(key: str) -> Any:
+    from pipecat.audio.dtmf.types import KeypadEntry
+
+    return KeypadEntry(key)

@@ -1,0 +1,221 @@
+"""Whatever order things come in, the rules hold: random events, wishes and drops against the session object."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.services.openai.realtime.wire_lines import (
+    arguments_done,
+    audio_delta,
+    created,
+    error,
+    item_added,
+    item_done,
+    line,
+    response_created,
+    response_done,
+    speech_started,
+    speech_stopped,
+    updated,
+    words_delta,
+)
+from voicepipe.audio.playback import Heard
+from voicepipe.realtime.events import (
+    AudioChunk,
+    BotTranscript,
+    Output,
+    ResponseFinished,
+    ResponseStarted,
+    Send,
+    ToolCall,
+)
+from voicepipe.services.openai.realtime import OpenAIRealtimeSession
+
+NUMBERS = st.integers(1, 4)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Events with few ids in any order, twice, too late or never, between whatever a client may do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = OpenAIRealtimeSession()
+        self.open_response: str | None = None
+        self.responses: list[str] = []
+        self.calls: list[str] = []
+        self.received_ms: dict[str, float] = {}
+        self.messages: list[str] = []
+        self.told: list[str] = []
+        self.said = b""
+        self.sent_sound = b""
+        self.drops = 0
+        self.is_ready = False
+
+    def take(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Send):
+                self.check_sent(json.loads(output.message))
+            else:
+                self.check_happened(output)
+
+    def check_sent(self, event: dict[str, Any]) -> None:
+        if event["type"] == "session.update":
+            self.told = []
+        elif event["type"] == "conversation.item.truncate":
+            assert 0 < event["audio_end_ms"] <= self.received_ms[event["item_id"]]
+        elif event["type"] == "input_audio_buffer.append":
+            self.sent_sound += base64.b64decode(event["audio"])
+        elif event["type"] == "conversation.item.create" and event["item"].get("role") == "user":
+            text = event["item"]["content"][0]["text"]
+            assert text not in self.told, "a message is told once"
+            if text in self.messages:
+                self.told.append(text)
+
+    def check_happened(self, happening: Any) -> None:
+        if isinstance(happening, ResponseStarted):
+            assert self.open_response is None, "one response at a time"
+            assert happening.response_id not in self.responses, "a response begins once"
+            self.open_response = happening.response_id
+            self.responses.append(happening.response_id)
+        elif isinstance(happening, ResponseFinished):
+            assert happening.response_id == self.open_response, "what ends has begun and not ended"
+            self.open_response = None
+        elif isinstance(happening, AudioChunk | BotTranscript | ToolCall):
+            assert happening.response_id == self.open_response, "nothing outside of its response"
+            if isinstance(happening, ToolCall):
+                assert happening.call_id not in self.calls, "a call is made once"
+                self.calls.append(happening.call_id)
+            elif isinstance(happening, AudioChunk):
+                ms = len(happening.pcm) / 48
+                self.received_ms[happening.item_id] = self.received_ms.get(happening.item_id, 0.0) + ms
+
+    # The connection.
+
+    @precondition(lambda self: not self.is_ready)
+    @rule()
+    def connects(self) -> None:
+        self.take(self.session.receive(created()))
+        self.take(self.session.receive(updated()))
+        self.is_ready = True
+        assert self.told == self.messages, "every message is told, in order"
+
+    @precondition(lambda self: self.is_ready)
+    @rule()
+    def drops_the_connection(self) -> None:
+        self.take(self.session.closed())
+        self.is_ready = False
+        self.drops += 1
+        assert self.open_response is None, "nothing stays open"
+
+    # The server.
+
+    @precondition(lambda self: self.is_ready)
+    @rule(n=NUMBERS)
+    def response_begins(self, n: int) -> None:
+        self.take(self.session.receive(response_created(f"resp_{self.drops}_{n}")))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(n=NUMBERS, status=st.sampled_from(["completed", "cancelled", "failed", "incomplete", "?"]))
+    def response_ends(self, n: int, status: str) -> None:
+        self.take(self.session.receive(response_done(f"resp_{self.drops}_{n}", status)))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(n=NUMBERS, item=NUMBERS, ms=st.sampled_from([20, 100, 500]))
+    def sound_comes(self, n: int, item: int, ms: int) -> None:
+        item_id = f"item_{self.drops}_{item}"
+        self.take(self.session.receive(audio_delta(ms, f"resp_{self.drops}_{n}", item_id)))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(n=NUMBERS, item=NUMBERS)
+    def words_come(self, n: int, item: int) -> None:
+        self.take(
+            self.session.receive(words_delta("Word ", f"resp_{self.drops}_{n}", f"item_{self.drops}_{item}"))
+        )
+
+    @precondition(lambda self: self.is_ready)
+    @rule(n=NUMBERS, call=NUMBERS, arguments=st.sampled_from(["{}", "{", "[]", '{"a": 1}']))
+    def call_comes(self, n: int, call: int, arguments: str) -> None:
+        one = arguments_done(f"call_{call}", "look", arguments, f"resp_{self.drops}_{n}")
+        self.take(self.session.receive(one))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(item=NUMBERS, which=st.sampled_from([speech_started, speech_stopped, item_added, item_done]))
+    def item_event_comes(self, item: int, which: Any) -> None:
+        self.take(self.session.receive(which(f"item_{self.drops}_{item}")))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(item=NUMBERS)
+    def transcript_comes(self, item: int) -> None:
+        type_ = "conversation.item.input_audio_transcription.completed"
+        fields = {"item_id": f"item_{self.drops}_{item}", "content_index": 0, "transcript": ""}
+        self.take(self.session.receive(line(type_, **fields)))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(
+        code=st.sampled_from(["conversation_already_has_active_response", "invalid_value", "server_error"]),
+        n=st.one_of(st.none(), st.integers(1, 30)),
+    )
+    def error_comes(self, code: str, n: int | None) -> None:
+        self.take(self.session.receive(error(code, n and f"vp_ask_{n}", message="no")))
+
+    @precondition(lambda self: self.is_ready)
+    @rule(message=st.one_of(st.binary(max_size=20), st.text(max_size=20)))
+    def nonsense_comes(self, message: bytes | str) -> None:
+        self.take(self.session.receive(message))
+
+    # The client.
+
+    @rule(ms=st.integers(1, 60))
+    def says(self, ms: int) -> None:
+        pcm = ms.to_bytes(1, "little") * (2 * ms)
+        self.said += pcm
+        self.take(self.session.append_audio(pcm))
+
+    @rule()
+    def writes(self) -> None:
+        text = f"message {len(self.messages)}"
+        self.messages.append(text)
+        self.take(self.session.add_message("user", text))
+
+    @rule(instructions=st.one_of(st.none(), st.just("Shout.")))
+    def wants_an_answer(self, instructions: str | None) -> None:
+        self.take(self.session.create_response(instructions=instructions))
+
+    @rule(item=NUMBERS, share=st.floats(0, 1))
+    def interrupts(self, item: int, share: float) -> None:
+        item_id = f"item_{self.drops}_{item}"
+        sent_ms = self.received_ms.get(item_id, 0.0)
+        heard = [Heard("r", item_id, share * sent_ms, sent_ms)] if sent_ms else []
+        self.take(self.session.interrupt(heard))
+
+    @rule(call=NUMBERS, respond=st.booleans())
+    def answers_a_call(self, call: int, respond: bool) -> None:
+        self.take(self.session.send_tool_result(f"call_{call}", "done", respond=respond))
+
+    @rule(value=st.sampled_from(["a", "b", 3]))
+    def changes_a_setting(self, value: Any) -> None:
+        self.take(self.session.update({"instructions": value}))
+
+    @invariant()
+    def sound_is_neither_lost_nor_doubled(self) -> None:
+        if self.is_ready and self.drops == 0:
+            assert self.sent_sound == self.said
+
+    def teardown(self) -> None:
+        self.take(self.session.closed())
+        assert self.open_response is None
+
+
+AnyOrder.TestCase.settings = settings(
+    max_examples=150,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestAnyOrder = AnyOrder.TestCase
