@@ -322,10 +322,12 @@ class TestAgents:
 
         async with tone_server() as server, FakeCarrier("telnyx") as far:
             phone = far.phone(observers=[Observer()])
-            async with phone.serving(phone.agent(engine=engine(server)), port=0) as door:
-                async with await far.call(door.local_url) as call:
-                    await call.say(spoken("hello"))
-                    await call.until_answered()
+            async with (
+                phone.serving(phone.agent(engine=engine(server)), port=0) as door,
+                await far.call(door.local_url) as call,
+            ):
+                await call.say(spoken("hello"))
+                await call.until_answered()
         assert "LLMUsageMetricsData" in heard_of
 
 

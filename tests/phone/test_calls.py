@@ -156,19 +156,21 @@ async def test_a_cold_transfer_hands_the_call_on_and_the_bot_leaves(carrier):
 async def test_a_transfer_that_the_carrier_refuses_leaves_the_bot_in_the_call(carrier):
     async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
-        async with phone.serving(phone.agent(engine=engine(server)), port=0) as door:
-            async with await far.call(door.local_url) as call:
-                await call.say(spoken("hello"))
-                [running] = phone.calls
-                end = {"twilio": ".json", "telnyx": "/actions/transfer", "plivo": "/"}[carrier]
-                far.answers[end] = (400, {"message": "no such number", "code": 21211})
-                with pytest.raises(CarrierRefusedError, match="status 400") as refusal:
-                    await running.transfer(PERSON)
-                assert SECRET not in str(refusal.value)
-                await call.say(spoken("hello"))
-                await call.until_answered()
-                assert running.is_talking
-                assert not running.is_transferred
+        async with (
+            phone.serving(phone.agent(engine=engine(server)), port=0) as door,
+            await far.call(door.local_url) as call,
+        ):
+            await call.say(spoken("hello"))
+            [running] = phone.calls
+            end = {"twilio": ".json", "telnyx": "/actions/transfer", "plivo": "/"}[carrier]
+            far.answers[end] = (400, {"message": "no such number", "code": 21211})
+            with pytest.raises(CarrierRefusedError, match="status 400") as refusal:
+                await running.transfer(PERSON)
+            assert SECRET not in str(refusal.value)
+            await call.say(spoken("hello"))
+            await call.until_answered()
+            assert running.is_talking
+            assert not running.is_transferred
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -228,16 +230,18 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
 async def test_a_call_is_recorded_from_the_beginning_until_told_otherwise(carrier):
     async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
-        async with phone.serving(phone.agent(engine=engine(server), record=True), port=0) as door:
-            async with await far.call(door.local_url) as call:
-                await call.say(spoken("hello"))
-                await call.until_answered()
-                [running] = phone.calls
-                ends = ("/Recordings.json", "record_start", "/Record/")
-                assert len(far.asked_for(*ends)) == 1
-                await running.record(on=False)
-                ends = ("/Recordings/Twilio.CURRENT.json", "record_stop", "/Record/")
-                assert len(far.asked_for(*ends)) == (2 if carrier == "plivo" else 1)
+        async with (
+            phone.serving(phone.agent(engine=engine(server), record=True), port=0) as door,
+            await far.call(door.local_url) as call,
+        ):
+            await call.say(spoken("hello"))
+            await call.until_answered()
+            [running] = phone.calls
+            ends = ("/Recordings.json", "record_start", "/Record/")
+            assert len(far.asked_for(*ends)) == 1
+            await running.record(on=False)
+            ends = ("/Recordings/Twilio.CURRENT.json", "record_stop", "/Record/")
+            assert len(far.asked_for(*ends)) == (2 if carrier == "plivo" else 1)
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
