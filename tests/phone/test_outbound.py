@@ -167,3 +167,25 @@ async def test_the_numbers_webhook_is_set_when_asked(carrier):
         assert any(voice in asked.fields.values() for asked in far.asked)
         ends = {"twilio": "PN1.json", "telnyx": "/call_control_applications/77", "plivo": f"{NUMBER[1:]}/"}
         assert far.asked[-1].path.endswith(ends[carrier])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_machine_that_is_found_while_the_bot_greets_gets_the_whole_message(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(
+            engine=engine(server),
+            first_message="Good day, this is the bot of the library speaking.",
+            voicemail_message="Please call the library back.",
+        )
+        async with phone.serving(agent, port=0) as door:
+            door.public_url = door.local_url
+            placed = await phone.call(PERSON, machine_detection=True)
+            call_id, stream = await far.pick_up()
+            async with far.local_call(call_id, stream) as call:
+                await call.until_played(600)
+                await far.say_machine(call_id, is_machine=True)
+                await call.until_ended()
+            result = await placed.result()
+    assert heard(call.heard).endswith("Please call the library back.")
+    assert result.outcome == "voicemail"

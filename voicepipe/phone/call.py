@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from loguru import logger
-from pipecat.metrics.metrics import MetricsData
 
 from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError, VoicepipeError
-from voicepipe.frames import FunctionCallResultFrame
 from voicepipe.phone.carriers.contract import (
     Callbacks,
     CallStatus,
@@ -21,10 +19,10 @@ from voicepipe.phone.carriers.contract import (
 )
 from voicepipe.phone.conversation import Conversation, Wish
 from voicepipe.phone.engines.engine import Brief
-from voicepipe.phone.guardrails import Speaker
 from voicepipe.phone.hooks import Audience, CallObserver
+from voicepipe.phone.notes import Notes
 from voicepipe.phone.numbers import checked_keys, checked_number, masked
-from voicepipe.phone.results import CallResult, MachineDetection, ToolUse, Turn, outcome_of
+from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.tools import Tool
 from voicepipe.transports.telephony import TelephonyTransport
 
@@ -82,8 +80,6 @@ class Call:
         """The carrier's last word."""
         self.machine: MachineDetection | None = None
         """Who picked up, if that was asked and is known."""
-        self.transcript: list[Turn] = []
-        """What was said so far."""
         self.is_transferred = False
         """Whether it was handed to somebody else."""
         self._carrier = carrier
@@ -91,10 +87,10 @@ class Call:
         self._callbacks = callbacks
         self._call_secs = min(call_secs, agent.max_call_secs or call_secs)
         self._audience = Audience([agent.hooks, *observers])
+        self._notes = Notes(self, self._audience)
         self._conversation: Conversation | None = None
         self._summary = ""
-        self._began_secs: float | None = None
-        self._ended_secs: float | None = None
+        self._duration_secs = 0.0
         self._was_answered = False
         self._answered = asyncio.Event()
         self._result: CallResult | None = None
@@ -107,6 +103,11 @@ class Call:
         )
 
     # What an application may ask and do.
+
+    @property
+    def transcript(self) -> Sequence[Turn]:
+        """What was said so far."""
+        return tuple(self._notes.turns)
 
     @property
     def is_over(self) -> bool:
@@ -238,8 +239,7 @@ class Call:
 
     def report_error(self, message: str) -> None:
         """Tell hooks and observers that something went wrong."""
-        logger.warning(f"call {self.id}: {message}")
-        self._audience.tell(lambda observer: observer.error(self, message))
+        self._notes.erred(message)
 
     def _wish(self, wish: Wish) -> None:
         self._talking().wish(wish)
@@ -257,25 +257,24 @@ class Call:
 
     async def converse(self, transport: TelephonyTransport) -> None:
         """Talk until somebody ends it. It is over afterwards."""
+        reason = "the bot could not be made"
+        status: CallStatus = "failed"
         try:
-            conversation = self._prepared(transport)
-        except VoicepipeError as error:
-            self.report_error(str(error))
-            await self._leave()
-            self.finish("failed", str(error))
-            return
-        self._conversation = conversation
-        self.status, self._was_answered = "in-progress", True
-        self._began_secs = asyncio.get_running_loop().time()
-        reason = "cancelled"
-        try:
+            conversation = self._conversation = self._prepared(transport)
+            self.status, self._was_answered = "in-progress", True
+            self._notes.begin()
+            status, reason = "completed", "cancelled"
             outcome = await conversation.run()
             reason = conversation.end_reason or outcome.detail or outcome.reason
+        except VoicepipeError as error:
+            self.report_error(str(error))
+            reason = str(error)
         finally:
-            self._ended_secs = asyncio.get_running_loop().time()
+            if self._was_answered:
+                self._duration_secs = self._notes.now_secs
             self._conversation = None
             await self._leave()
-            self.finish("completed", reason)
+            self.finish(status, reason)
 
     def status_changed(self, event: StatusChanged) -> None:
         """Take the carrier's word on where it is."""
@@ -332,16 +331,13 @@ class Call:
         if self._result is not None:
             return
         self.status = status
-        duration_secs = 0.0
-        if self._began_secs is not None and self._ended_secs is not None:
-            duration_secs = self._ended_secs - self._began_secs
         result = self._result = CallResult(
             call_id=self.id,
             outcome=outcome_of(status, self.machine, was_answered=self._was_answered),
             status=status,
             reason=reason,
-            duration_secs=duration_secs,
-            transcript=tuple(self.transcript),
+            duration_secs=self._duration_secs,
+            transcript=self.transcript,
             machine=self.machine,
         )
         logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
@@ -362,9 +358,8 @@ class Call:
             transport,
             self.agent,
             self.agent.engine.bot(brief),
-            self,
+            self._notes,
             call_secs=self._call_secs,
-            on_error=self.report_error,
             on_started=self._started,
         )
 
@@ -396,41 +391,3 @@ class Call:
 
     async def _hang_up_on_machine(self) -> None:
         await self._talking().cancel("an answering machine picked up")
-
-    # What is heard, as a `Listener`.
-
-    def said(self, speaker: Speaker, text: str, *, is_interrupted: bool = False) -> None:
-        """Somebody said something."""
-        role = "user" if speaker == "user" else "assistant"
-        self._add(Turn(role, text, self._at_ms(), is_interrupted))
-
-    def pressed(self, key: str) -> None:
-        """The caller pressed a key."""
-        self._add(Turn("user", f"[DTMF: {key}]", self._at_ms()))
-
-    def used(self, frame: FunctionCallResultFrame) -> None:
-        """A function gave its result."""
-        use = ToolUse(frame.function_name, frame.arguments, frame.result, self._at_ms())
-        self._audience.tell(lambda observer: observer.tool(self, use))
-
-    def measured(self, metrics: MetricsData) -> None:
-        """A service reported usage or a latency."""
-        self._audience.tell(lambda observer: observer.usage(self, metrics))
-
-    def bot_speaks(self, speaks: bool) -> None:
-        """The caller hears the bot, or does not any more."""
-        if self._conversation is not None:
-            self._conversation.bot_speaks(speaks)
-
-    def bot_is_done(self) -> None:
-        """An answer is complete."""
-        if self._conversation is not None:
-            self._conversation.bot_is_done()
-
-    def _add(self, turn: Turn) -> None:
-        self.transcript.append(turn)
-        self._audience.tell(lambda observer: observer.turn(self, turn))
-
-    def _at_ms(self) -> float:
-        began_secs = self._began_secs or 0.0
-        return (asyncio.get_running_loop().time() - began_secs) * 1000

@@ -12,6 +12,7 @@ from voicepipe.errors import PhoneError, VoicepipeError
 from voicepipe.frames import EndFrame, ErrorFrame, Frame, InterruptionFrame, TTSSpeakFrame
 from voicepipe.phone.agent import Agent
 from voicepipe.phone.engines.engine import Bot
+from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail
 from voicepipe.phone.listening import BotsWords, CallersWords, Listener
 from voicepipe.pipeline import Pipeline, PipelineParams, PipelineWorker, RunResult, run
@@ -33,7 +34,6 @@ class Conversation:
         bot: Its processors for this call.
         listener: Who is told what is heard.
         call_secs: The longest it may last.
-        on_error: Told of what goes wrong.
         on_started: Awaited once the pipeline runs.
     """
 
@@ -45,7 +45,6 @@ class Conversation:
         listener: Listener,
         *,
         call_secs: float,
-        on_error: Callable[[str], None],
         on_started: Callable[[], Awaitable[None]],
     ) -> None:
         self.end_reason = ""
@@ -53,12 +52,10 @@ class Conversation:
         self._agent = agent
         self._bot = bot
         self._call_secs = call_secs
-        self._on_error = on_error
+        self._on_error = listener.erred
+        self._floor = Floor()
         self._on_started = on_started
         self._wishes: asyncio.Queue[Wish] = asyncio.Queue(_MOST_WISHES)
-        self._is_quiet = asyncio.Event()
-        self._is_quiet.set()
-        self._answer_done = asyncio.Event()
         callers = [one for one in agent.guardrails if one.is_for("user")]
         bots = [one for one in agent.guardrails if one.is_for("bot")]
         pipeline = Pipeline(
@@ -67,7 +64,7 @@ class Conversation:
                 *bot.ears,
                 CallersWords(listener, callers, self._blocked, asks_for_answers=bot.answers_on_request),
                 *bot.mouth,
-                BotsWords(listener, bots, self._blocked),
+                BotsWords(listener, self._floor, bots, self._blocked),
                 transport.output(),
                 *bot.tail,
             ]
@@ -86,19 +83,6 @@ class Conversation:
     async def run(self) -> RunResult:
         """Run until somebody ends it."""
         return await run(self._worker, handle_signals=False, on_started=self._conduct)
-
-    # What happens, as the listener hears it.
-
-    def bot_speaks(self, speaks: bool) -> None:
-        """Take note of whether the caller hears the bot."""
-        if speaks:
-            self._is_quiet.clear()
-        else:
-            self._is_quiet.set()
-
-    def bot_is_done(self) -> None:
-        """Take note of the end of an answer."""
-        self._answer_done.set()
 
     # Wishes. They are granted one after the other, by the task that the pipeline's run owns.
 
@@ -131,20 +115,18 @@ class Conversation:
         await self._worker.cancel(reason=reason)
 
     async def say_instead(self, text: str) -> None:
-        """Cut what the bot says, and have it say something else; return when that is complete."""
-        self._answer_done.clear()
+        """Cut what the bot says, and have it say something else; return when that is complete.
+
+        Raises:
+            TimeoutError: It is not within half a minute.
+        """
+        self._floor.expect_answer()
         await self._queue(InterruptionFrame(), TTSSpeakFrame(text))
-        # The end of the answer that was cut comes right after the interruption, if there was one.
-        async with asyncio.timeout(_QUIET_SECS):
-            await self._answer_done.wait()
+        await self._floor.until_answered(_QUIET_SECS)
 
     async def until_quiet(self) -> None:
         """Wait until the caller has heard what the bot said, or for half a minute."""
-        try:
-            async with asyncio.timeout(_QUIET_SECS):
-                await self._is_quiet.wait()
-        except TimeoutError:
-            return
+        await self._floor.until_quiet(_QUIET_SECS)
 
     async def _queue(self, *frames: Frame) -> None:
         await self._worker.queue_frames(list(frames))

@@ -24,6 +24,7 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSTextFrame,
 )
+from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail, Speaker
 
 
@@ -46,12 +47,8 @@ class Listener(Protocol):
         """A service reported usage or a latency."""
         ...
 
-    def bot_speaks(self, speaks: bool) -> None:
-        """The caller hears the bot, or does not any more."""
-        ...
-
-    def bot_is_done(self) -> None:
-        """An answer is complete; it may still be played."""
+    def erred(self, message: str) -> None:
+        """Something went wrong."""
         ...
 
 
@@ -105,13 +102,17 @@ class BotsWords(FrameProcessor):
 
     Args:
         listener: Who is told.
+        floor: Told of answers, and of when the bot is heard.
         guardrails: Those on the bot's words.
         on_blocked: Awaited with the guardrail that blocked something.
     """
 
-    def __init__(self, listener: Listener, guardrails: Sequence[Guardrail], on_blocked: OnBlocked) -> None:
+    def __init__(
+        self, listener: Listener, floor: Floor, guardrails: Sequence[Guardrail], on_blocked: OnBlocked
+    ) -> None:
         super().__init__(enable_direct_mode=True)
         self._listener = listener
+        self._floor = floor
         self._guardrails = guardrails
         self._on_blocked = on_blocked
         self._words = ""
@@ -128,7 +129,7 @@ class BotsWords(FrameProcessor):
         elif direction == FrameDirection.DOWNSTREAM:
             self._note(frame)
         if isinstance(frame, BotStartedSpeakingFrame | BotStoppedSpeakingFrame):
-            self._listener.bot_speaks(isinstance(frame, BotStartedSpeakingFrame))
+            self._floor.bot_speaks(isinstance(frame, BotStartedSpeakingFrame))
         await self.push_frame(frame, direction)
 
     async def _is_to_be_dropped(self, frame: TTSTextFrame) -> bool:
@@ -155,9 +156,10 @@ class BotsWords(FrameProcessor):
             self._end_of_answer(is_interrupted=True)
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._is_blocked = False
+            self._floor.answer_begins()
         elif isinstance(frame, LLMFullResponseEndFrame):
             self._end_of_answer(is_interrupted=False)
-            self._listener.bot_is_done()
+            self._floor.answer_ends()
         elif isinstance(frame, FunctionCallResultFrame):
             self._listener.used(frame)
         elif isinstance(frame, MetricsFrame):

@@ -70,6 +70,7 @@ class PhoneServer:
         self._host = host
         self._port = port
         self._public_url = _checked_url(public_url)
+        self._learned_url = ""
         self._limits = limits
         self._checks_signatures = checks_signatures
         self._repeats = Repeats()
@@ -114,10 +115,11 @@ class PhoneServer:
         Raises:
             SettingsError: It is not known.
         """
-        if not self._public_url:
+        origin = self._public_url or self._learned_url
+        if not origin:
             raise SettingsError("public_url", "is missing: the carrier has to know where to reach this phone")
         written = f"?{urlencode(query)}" if query else ""
-        return f"{self._public_url}/{self._carrier.name}/{kind}{written}"
+        return f"{origin}/{self._carrier.name}/{kind}{written}"
 
     def keep(self, markup: str) -> str:
         """Keep markup, and return the address where the carrier finds it."""
@@ -197,9 +199,8 @@ class PhoneServer:
         )
         try:
             self._check(webhook)
-            if not self._public_url:
-                # The signature has vouched for it.
-                self._public_url = self._public_origin(request)
+            # Known to be the carrier's request, so this is where the carrier finds us.
+            self._learned_url = self._public_origin(request)
             reply = await self._on_webhook(webhook)
         except WebhookRefusedError as refusal:
             self.refusals[str(refusal)] += 1
@@ -208,6 +209,9 @@ class PhoneServer:
             self.refusals["message"] += 1
             logger.warning(f"a webhook of {self._carrier.name} cannot be read: {error}")
             return web.Response(status=400)
+        except PhoneError as error:
+            logger.error(f"a webhook of {self._carrier.name} could not be followed: {error}")
+            return web.Response(status=502)
         return web.Response(text=reply.body, content_type=reply.content_type, status=reply.status)
 
     def _check(self, webhook: Webhook) -> None:
