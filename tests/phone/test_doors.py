@@ -14,7 +14,7 @@ from tests.support.phones import CALLER, CARRIERS, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
 from voicepipe.errors import PhoneError, PortTakenError, SettingsError
 from voicepipe.local.carriers import LocalCall
-from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits, Telnyx
+from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
 
 pytestmark = pytest.mark.virtual_time
 
@@ -311,3 +311,73 @@ async def test_no_secret_and_no_whole_number_is_shown(caplog):
     for text in [*shown, *lines]:
         for secret in (SECRET, "sk-a-key", token, CALLER):
             assert secret not in str(text)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_webhook_that_cannot_be_followed_is_said_and_the_next_call_is_taken(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+
+        def choose(caller):
+            return "an agent" if caller.caller.endswith("9") else silent_agent(phone)
+
+        async with phone.serving(choose, port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            fields = far.ringing(far.new_id(), "+15550009999")
+            assert (await far.tell(url, fields))[0] == 502
+            assert not phone.calls
+            await far.ring(door.local_url)
+            assert len(phone.calls) == 1
+
+
+async def test_a_call_that_telnyx_does_not_let_us_answer_is_over():
+    async with FakeCarrier("telnyx") as far:
+        far.answers["/actions/answer"] = (
+            422,
+            {"errors": [{"code": "90018", "title": "Call has already ended"}]},
+        )
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            url = f"{door.local_url}/telnyx/voice"
+            assert (await far.tell(url, far.ringing(far.new_id())))[0] == 200
+            assert not phone.calls
+
+
+async def test_an_engine_that_breaks_ends_its_call_and_no_other():
+    class Broken:
+        kind = model = ""
+
+        def bot(self, brief):
+            raise LookupError("no engine today")
+
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        good = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        bad = phone.agent(engine=Broken())
+        async with phone.serving(lambda caller: agents.pop(), port=0) as door:
+            agents = [good, bad]
+            async with await far.call(door.local_url) as call:
+                await call.until_ended()
+            assert not phone.calls
+            async with await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+async def test_an_engine_that_cannot_connect_ends_the_call_and_says_why():
+    async with FakeCarrier("telnyx") as far:
+        phone = far.phone()
+        errors = []
+        hooks = CallHooks(on_error=lambda call, message: errors.append(message))
+        agent = phone.agent(
+            engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"), hooks=hooks
+        )
+        async with phone.serving(agent, port=0) as door:
+            async with await far.call(door.local_url) as call:
+                [running] = phone.calls
+                await call.until_ended()
+            result = await running.result()
+        assert far.asked_for("/actions/hangup")
+    assert result.status == "failed"
+    assert errors

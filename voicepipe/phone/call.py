@@ -266,6 +266,7 @@ class Call:
             status, reason = "completed", "cancelled"
             outcome = await conversation.run()
             reason = conversation.end_reason or outcome.detail or outcome.reason
+            status = "failed" if outcome.reason == "failed" else "completed"
         except VoicepipeError as error:
             self.report_error(str(error))
             reason = str(error)

@@ -71,7 +71,7 @@ class CallResult:
 
 def outcome_of(status: CallStatus, machine: MachineDetection | None, *, was_answered: bool) -> Outcome:
     """Return what became of a call."""
-    if was_answered:
+    if was_answered and status != "failed":
         is_machine = machine is not None and machine.classification == "machine"
         return "voicemail" if is_machine else "answered"
     if status == "busy":
