@@ -53,26 +53,19 @@ class ElevenLabsConvAI:
         """Return new processors for a call."""
         # Loaded when it is used: who has calls over OpenAI alone does not wait for it.
         service: Any = importlib.import_module(_SERVICE)
-        events: Any = importlib.import_module(f"{_SERVICE}.events")
         wishes: dict[str, Any] = {"api_key": self.api_key, "agent_id": self.agent_id, **self.options}
-        url = self.base_url or os.environ.get("ELEVENLABS_CONVAI_URL", "")
-        overrides = _overrides(brief)
-        if overrides:
-            wishes.setdefault("overrides", events.Overrides.model_validate(overrides))
-        wishes.update({name: value for name, value in (("voice", self.voice), ("base_url", url)) if value})
+        given = {
+            "voice": self.voice,
+            "base_url": self.base_url or os.environ.get("ELEVENLABS_CONVAI_URL", ""),
+            "system_prompt": brief.system_prompt,
+            "first_message": brief.first_message,
+        }
+        # What is not given stays the agent's own: an override that its settings do not allow is an error.
+        wishes.update({name: value for name, value in given.items() if value})
         llm: LLMService[Any] = service.ElevenLabsConvAIService(**wishes)
         for tool in brief.tools:
             llm.register_function(tool.name, tool.handler)
         return Bot(ears=[AudioResampler()], mouth=[llm])
-
-
-def _overrides(brief: Brief) -> dict[str, Any]:
-    agent: dict[str, Any] = {}
-    if brief.system_prompt:
-        agent["prompt"] = {"prompt": brief.system_prompt}
-    if brief.first_message:
-        agent["first_message"] = brief.first_message
-    return {"agent": agent} if agent else {}
 
 
 ConvAI = ElevenLabsConvAI
