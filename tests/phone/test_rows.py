@@ -392,7 +392,7 @@ async def test_s000_45_to_49_the_snippet_of_elevenlabs_answers_calls(monkeypatch
     from voicepipe.local.elevenlabs.server import LocalElevenLabsServer
     from voicepipe.local.speech.engines import speech_engine
 
-    local = Agent("agent_abc123", first_message="Hello from there!")
+    local = Agent("agent_abc123", first_message="Hello from there!", allows=["agent.prompt.prompt"])
     brain, speech = ScriptBrain(Script.default()), speech_engine("tones")
     async with (
         LocalElevenLabsServer([local], speech=speech, brain=brain) as server,
@@ -409,3 +409,40 @@ async def test_s000_45_to_49_the_snippet_of_elevenlabs_answers_calls(monkeypatch
         with pytest.raises(asyncio.CancelledError):
             await serving
     assert heard(call.heard) == "Hello from there! Hello! How can I help you?"
+
+
+@pytest.mark.virtual_time
+async def test_s000_48_and_49_prompt_first_message_voice_and_tools_reach_elevenlabs():
+    pytest.importorskip("voicepipe.services.elevenlabs.convai", reason="that service is another branch's")
+    from voicepipe.local.brain.script import Script, ScriptBrain
+    from voicepipe.local.elevenlabs.agent import Agent
+    from voicepipe.local.elevenlabs.server import LocalElevenLabsServer
+    from voicepipe.local.speech.engines import speech_engine
+
+    events: list[tuple[str, dict[str, Any]]] = []
+    allows = ["agent.prompt.prompt", "agent.first_message", "tts.voice_id"]
+    brain, speech = ScriptBrain(Script.default()), speech_engine("tones")
+    server = LocalElevenLabsServer(
+        [Agent("agent_1", allows=allows), Agent("agent_2", first_message="Hi!")],
+        speech=speech,
+        brain=brain,
+        on_event=lambda way, event: events.append((way, dict(event))),
+    )
+    async with server, FakeCarrier("plivo") as far:
+        phone = far.phone()
+        engine = ElevenLabsConvAI(agent_id="agent_1", voice="rachel", base_url=server.url)
+        agent = phone.agent(engine=engine, system_prompt="Be kind.", first_message="Good day!")
+        plain = phone.agent(engine=ElevenLabsConvAI(agent_id="agent_2", base_url=server.url))
+        agents = [plain, agent]
+        async with phone.serving(lambda caller: agents.pop(), port=0) as door:
+            heard_words: list[str] = []
+            for _ in range(2):
+                async with await far.call(door.local_url) as call:
+                    await call.until_answered()
+                heard_words.append(heard(call.heard))
+    assert heard_words == ["Good day!", "Hi!"]
+    first, second = [e for way, e in events if e.get("type") == "conversation_initiation_client_data"]
+    override = first["conversation_config_override"]
+    assert override["agent"]["prompt"]["prompt"] == "Be kind."
+    assert override["tts"] == {"voice_id": "rachel"}
+    assert not second.get("conversation_config_override")
