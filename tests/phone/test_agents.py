@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Literal
 
 import pytest
@@ -105,15 +106,11 @@ class TestTools:
             transfer_call({"sales": "12"})
 
     @virtual_time
-    @pytest.mark.parametrize("kind", ["async", "sync", "direct", "schema", "Tool", "with the call"])
+    @pytest.mark.parametrize("kind", ["async", "direct", "schema", "Tool", "with the call"])
     async def test_all_sorts_of_tools_run_in_a_call(self, kind):
         uses = []
 
         async def asynchronous(city: str) -> dict:
-            """The weather in a city."""
-            return {"temperature": 7, "conditions": "fog"}
-
-        def synchronous(city: str) -> dict:
             """The weather in a city."""
             return {"temperature": 7, "conditions": "fog"}
 
@@ -137,25 +134,11 @@ class TestTools:
         direct.__name__ = "get_weather"
         given = {
             "async": tool(name="get_weather")(asynchronous),
-            "sync": tool(name="get_weather")(synchronous),
             "direct": direct,
             "schema": FunctionSchema("get_weather", "Weather.", {"city": city}, ["city"], handler=handler),
             "Tool": Tool("get_weather", "Weather.", {"properties": {"city": city}}, asynchronous),
             "with the call": tool(name="get_weather")(with_call),
         }[kind]
-        if kind == "sync":
-            # A function that is not async runs in a thread, which a virtual clock does not wait for.
-            schema = given.schema(None)
-            results = []
-
-            async def callback(result, properties=None):
-                results.append(result)
-
-            loop = asyncio.get_running_loop()
-            loop.run_in_executor = _at_once
-            await schema.handler(_Params({"city": "Oslo"}, callback))
-            assert results == [{"temperature": 7, "conditions": "fog"}]
-            return
         async with tone_server() as server:
             words, _ = await conversation(
                 server,
@@ -186,6 +169,24 @@ class TestTools:
         assert "did not work" in words
         assert errors == ["tool get_weather: LookupError: no such city"]
 
+    async def test_a_function_that_is_not_async_runs_in_a_thread(self):
+        threads = []
+
+        @tool
+        def look_up(order: int) -> str:
+            """Look an order up."""
+            threads.append(threading.current_thread())
+            return f"order {order}"
+
+        results = []
+
+        async def callback(result, properties=None):
+            results.append(result)
+
+        await look_up.schema(None).handler(_Params({"order": 7}, callback))
+        assert results == ["order 7"]
+        assert threads[0] is not threading.main_thread()
+
     async def test_arguments_that_do_not_fit_go_back_to_the_model(self):
         results = []
 
@@ -206,12 +207,6 @@ class _Params:
     def __init__(self, arguments, result_callback):
         self.arguments = arguments
         self.result_callback = result_callback
-
-
-def _at_once(_executor, function, *args):
-    future = asyncio.get_running_loop().create_future()
-    future.set_result(function(*args))
-    return future
 
 
 class TestGuardrails:

@@ -135,6 +135,35 @@ async def test_a_call_that_the_carrier_forgets_is_given_up():
     assert result.outcome == "failed"
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_call_that_rings_can_be_given_up(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k"))
+        async with phone.serving(agent, port=0) as door:
+            door.public_url = door.local_url
+            placed = await phone.call(PERSON)
+            await placed.hang_up()
+            assert (await placed.result()).status == "canceled"
+    ends = {"twilio": ".json", "telnyx": "/actions/hangup", "plivo": "/Request/R1/"}
+    assert far.asked[-1].path.endswith(ends[carrier])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_call_that_is_said_to_be_answered_twice_gets_one_stream(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k"))
+        async with phone.serving(agent, port=0) as door:
+            door.public_url = door.local_url
+            placed = await phone.call(PERSON)
+            await far.pick_up()
+            with pytest.raises(AssertionError):
+                await far.pick_up()
+            assert door.refusals["replay"] == 1
+            assert placed.has_stream_offer
+
+
 async def test_a_call_out_needs_a_phone_that_serves_and_room():
     async with FakeCarrier("twilio") as far:
         phone = far.phone()

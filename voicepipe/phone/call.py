@@ -82,6 +82,8 @@ class Call:
         """Who picked up, if that was asked and is known."""
         self.is_transferred = False
         """Whether it was handed to somebody else."""
+        self.has_stream_offer = False
+        """Whether the carrier was told to open the stream, which it is once."""
         self._carrier = carrier
         self._api = api
         self._callbacks = callbacks

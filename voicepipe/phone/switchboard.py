@@ -154,7 +154,7 @@ class Switchboard:
         if isinstance(event, LegAnswered):
             if event.is_human_leg:
                 await call.human_answered(event.call_id)
-            elif call.is_talking or call.is_over:
+            elif call.has_stream_offer or call.is_over:
                 raise WebhookRefusedError("replay")
             else:
                 call.carrier_call_id = event.call_id
@@ -177,6 +177,7 @@ class Switchboard:
             await call.human_gone(event.status)
 
     async def _open_stream(self, call: Call, *, is_outbound: bool) -> Reply:
+        call.has_stream_offer = True
         offer = self._running().offer(call)
         try:
             return await self._api().open_stream(call.carrier_call_id, offer, is_outbound=is_outbound)

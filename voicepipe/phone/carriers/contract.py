@@ -228,7 +228,7 @@ class CarrierApi(Protocol):
         ...
 
     async def place(self, call: OutboundCall, callbacks: Callbacks) -> str:
-        """Call somebody; return the carrier's id of the call (Plivo: of the request)."""
+        """Call somebody; return the carrier's id of the call, which may be another one once it rings."""
         ...
 
     async def hang_up(self, call_id: str) -> None:

@@ -14,6 +14,8 @@ from voicepipe.phone.carriers.markup import add, response, written
 from voicepipe.phone.carriers.rest import Rest, basic
 
 _APPLICATION: Final = "voicepipe"
+_REQUEST: Final = "request:"
+"""Before the id of a call that was asked for, as long as there is no id of the call itself."""
 
 
 class PlivoApi:
@@ -71,11 +73,15 @@ class PlivoApi:
             wish["machine_detection_url"] = callbacks.url("amd", call=call.ref)
             wish["machine_detection_method"] = "POST"
         answer = await self._rest.ask("POST", "/Call/", json=wish)
-        return str(answer.get("request_uuid", ""))
+        return _REQUEST + str(answer.get("request_uuid", ""))
 
     async def hang_up(self, call_id: str) -> None:
-        """End a call."""
-        await self._rest.ask("DELETE", _path(call_id), gone=(404,))
+        """End a call, also one that Plivo has only been asked for."""
+        if call_id.startswith(_REQUEST):
+            request = quote(call_id.removeprefix(_REQUEST), safe="")
+            await self._rest.ask("DELETE", f"/Request/{request}/", gone=(404,))
+        else:
+            await self._rest.ask("DELETE", _path(call_id), gone=(404,))
 
     async def transfer(self, call_id: str, to: str, callbacks: Callbacks) -> None:
         """Replace the stream by a dialled number, whose markup Plivo comes for."""
