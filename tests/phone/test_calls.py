@@ -60,6 +60,23 @@ async def test_a_call_is_answered_greeted_and_talked_with(carrier, audio):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
+async def test_p21_streams_are_opened_both_ways(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(phone.agent(engine=OpenAIRealtime(api_key="k")), port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            _, markup = await far.tell(url, far.ringing(far.new_id()))
+            if carrier == "telnyx":
+                [asked] = far.asked_for("/actions/answer")
+                assert asked.fields["stream_bidirectional_mode"] == "rtp"
+                assert asked.fields["stream_bidirectional_target_legs"] == "self"
+            else:
+                both_ways = {"twilio": "<Connect><Stream ", "plivo": '<Stream bidirectional="true"'}
+                assert both_ways[carrier] in markup
+                assert "<Start>" not in markup
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_barge_in_cuts_the_bot_where_the_caller_was(carrier):
     events = []
     pace = Pace(delta_ms=100, speed=1.1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from io import BytesIO
 
 import aiohttp
@@ -266,6 +268,23 @@ async def test_a_cancelled_phone_leaves_nothing():
             with pytest.raises(asyncio.CancelledError):
                 await serving
     assert not phone.calls
+
+
+async def test_sigterm_ends_serving_after_the_calls():
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        before = signal.getsignal(signal.SIGTERM)
+        serving = asyncio.create_task(phone.serve(agent, port=0))
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
+            await call.say(spoken("hello"))
+            os.kill(os.getpid(), signal.SIGTERM)
+            await call.until_answered()
+            assert signal.getsignal(signal.SIGTERM) is before
+            assert not serving.done()
+        await serving
+    assert heard(call.heard) == "Hello! How can I help you?"
 
 
 async def test_a_phone_that_could_not_check_webhooks_does_not_serve():

@@ -92,6 +92,22 @@ async def test_a_message_is_left_on_an_answering_machine(carrier):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_machine_that_is_found_before_the_stream_runs_gets_the_message(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=engine(server), voicemail_message="Please call back.")
+        async with phone.serving(agent, port=0) as door:
+            door.public_url = door.local_url
+            placed = await phone.call(PERSON, machine_detection=True)
+            call_id, stream = await far.pick_up()
+            await far.say_machine(call_id, is_machine=True)
+            async with far.local_call(call_id, stream) as call:
+                await call.until_ended()
+            await placed.result()
+    assert heard(call.heard) == "Please call back."
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_without_a_message_it_hangs_up_on_a_machine_and_stays_with_a_person(carrier):
     async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()

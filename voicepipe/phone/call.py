@@ -92,6 +92,8 @@ class Call:
         self._notes = Notes(self, self._audience)
         self._conversation: Conversation | None = None
         self._summary = ""
+        self._machine_records = False
+        self._has_met_machine = False
         self._duration_secs = 0.0
         self._was_answered = False
         self._answered = asyncio.Event()
@@ -139,6 +141,7 @@ class Call:
         finally:
             for wait in waits:
                 wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
         if not self._answered.is_set():
             raise PhoneError(f"the call was not answered: {self.status}")
 
@@ -259,6 +262,8 @@ class Call:
 
     async def converse(self, transport: TelephonyTransport) -> None:
         """Talk until somebody ends it. It is over afterwards."""
+        if self.is_over:
+            return
         reason = "the bot could not be made"
         status: CallStatus = "failed"
         try:
@@ -295,18 +300,24 @@ class Call:
             return
         self.machine = detection
         self._audience.tell(lambda observer: observer.machine(self, detection))
-        if detection.classification not in ("machine", "fax") or self._conversation is None:
-            return
-        if not self.agent.voicemail_message or detection.classification == "fax":
-            self._wish(self._hang_up_on_machine)
-        elif may_speak:
-            self._wish(self._leave_message)
+        self._machine_records = may_speak
+        self._meet_machine()
 
     def greeting_ended(self) -> None:
-        """A machine records: leave the message."""
-        is_machine = self.machine is not None and self.machine.classification == "machine"
-        if is_machine and self._conversation is not None and self.agent.voicemail_message:
-            self._wish(self._leave_message)
+        """A machine records from here on."""
+        self._machine_records = True
+        self._meet_machine()
+
+    def _meet_machine(self) -> None:
+        """Leave the message or hang up, once all that is needed for it is there."""
+        who = self.machine.classification if self.machine else "unknown"
+        if who not in ("machine", "fax") or self._conversation is None or self._has_met_machine:
+            return
+        has_message = bool(self.agent.voicemail_message) and who == "machine"
+        if has_message and not self._machine_records:
+            return
+        self._has_met_machine = True
+        self._wish(self._leave_message if has_message else self._hang_up_on_machine)
 
     async def human_answered(self, human_call_id: str) -> None:
         """Go on with a warm transfer."""
@@ -369,6 +380,7 @@ class Call:
     async def _started(self) -> None:
         self._answered.set()
         self._audience.tell(lambda observer: observer.call_started(self))
+        self._meet_machine()
         if self.agent.record:
             try:
                 await self.record()

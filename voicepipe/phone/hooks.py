@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from voicepipe.phone.call import Call
 
 _MOST_WAITING: Final = 1000
+_LAST_SECS: Final = 30.0
+"""How long observers may take after the end of a call."""
 
 
 class CallObserver(Protocol):
@@ -144,16 +146,19 @@ class Audience:
         self._queue.put_nowait(telling)
 
     async def close(self) -> None:
-        """Wait until all was told."""
+        """Wait until all was told, or for half a minute."""
         task, self._task = self._task, None
         if task is None:
             return
         try:
-            await self._queue.put(None)
-            await asyncio.shield(task)
+            async with asyncio.timeout(_LAST_SECS):
+                await self._queue.put(None)
+                await asyncio.shield(task)
+        except TimeoutError:
+            logger.warning("observers of a call do not come to an end, the rest is dropped")
         finally:
-            if not task.done():
-                task.cancel()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
         while (telling := await self._queue.get()) is not None:

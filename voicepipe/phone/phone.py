@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -138,9 +139,6 @@ class Phone:
         check_signatures: bool = True,
     ) -> None:
         """Answer calls until SIGINT, SIGTERM or a cancellation; calls that run may then end. See `serving`."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
         async with self.serving(
             agent,
             host=host,
@@ -150,15 +148,7 @@ class Phone:
             limits=limits,
             check_signatures=check_signatures,
         ):
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, stop.set)
-            try:
-                await stop.wait()
-            finally:
-                # A second signal does what it would do without us.
-                for number, handler in before.items():
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+            await _until_signal()
 
     @asynccontextmanager
     async def serving(
@@ -282,6 +272,27 @@ class Phone:
         if not self.phone_number:
             raise SettingsError("phone_number", "is missing: which number is to bring its calls here?")
         await self.carrier.api(server.session).set_webhook(self.phone_number, server)
+
+
+async def _until_signal() -> None:
+    """Wait for a signal that ends the program; the next one does what it would do without us.
+
+    Outside of the main thread, where Python delivers none, it waits for ever.
+    """
+    stop = asyncio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        await stop.wait()
+    loop = asyncio.get_running_loop()
+    # None stands for a handler that was not installed from Python; it cannot be put back.
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def _port() -> int:
