@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.observers.base_observer import BaseObserver
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 from pydantic import BaseModel
@@ -324,6 +325,34 @@ class TestAgents:
                 await call.say(spoken("hello"))
                 await call.until_answered()
         assert "LLMUsageMetricsData" in heard_of
+
+    @virtual_time
+    async def test_pipeline_observers_see_every_frame_of_their_call(self):
+        class Observer(BaseObserver):
+            def __init__(self, call):
+                super().__init__()
+                self.call = call
+                self.names = set()
+
+            async def on_push_frame(self, data):
+                self.names.add(type(data.frame).__name__)
+
+        made = []
+
+        def observers(call):
+            made.append(Observer(call))
+            return made[-1:]
+
+        async with tone_server() as server, FakeCarrier("plivo") as far:
+            phone = far.phone(pipeline_observers=observers)
+            async with (
+                phone.serving(phone.agent(engine=engine(server)), port=0) as door,
+                await far.call(door.local_url) as call,
+            ):
+                await call.say(spoken("hello"))
+                await call.until_answered()
+                assert phone.calls == [made[0].call]
+        assert {"InputAudioRawFrame", "TTSAudioRawFrame", "PlaybackMarkFrame"} <= made[0].names
 
 
 class TestServices:

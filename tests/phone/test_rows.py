@@ -386,7 +386,6 @@ async def test_s000_10_to_14_and_s001_25_to_29_the_snippets_answer_calls(name, m
 
 @pytest.mark.virtual_time
 async def test_s000_45_to_49_the_snippet_of_elevenlabs_answers_calls(monkeypatch):
-    pytest.importorskip("voicepipe.services.elevenlabs.convai", reason="that service is another branch's")
     from voicepipe.local.brain.script import Script, ScriptBrain
     from voicepipe.local.elevenlabs.agent import Agent
     from voicepipe.local.elevenlabs.server import LocalElevenLabsServer
@@ -413,7 +412,6 @@ async def test_s000_45_to_49_the_snippet_of_elevenlabs_answers_calls(monkeypatch
 
 @pytest.mark.virtual_time
 async def test_s000_48_and_49_prompt_first_message_voice_and_tools_reach_elevenlabs():
-    pytest.importorskip("voicepipe.services.elevenlabs.convai", reason="that service is another branch's")
     from voicepipe.local.brain.script import Script, ScriptBrain
     from voicepipe.local.elevenlabs.agent import Agent
     from voicepipe.local.elevenlabs.server import LocalElevenLabsServer

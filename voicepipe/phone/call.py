@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from loguru import logger
+from pipecat.observers.base_observer import BaseObserver
 
 from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError, VoicepipeError
 from voicepipe.phone.carriers.contract import (
@@ -29,6 +30,9 @@ from voicepipe.transports.telephony import TelephonyTransport
 if TYPE_CHECKING:
     from voicepipe.phone.agent import Agent
 
+PipelineObservers: TypeAlias = Callable[["Call"], Sequence[BaseObserver]]
+"""Makes a call's observers of frames, e.g. those of `voicepipe.telemetry`."""
+
 _ENDS: Final = ("completed", "busy", "no-answer", "failed", "canceled")
 
 
@@ -45,6 +49,7 @@ class Call:
         api: Its REST API.
         callbacks: Where the carrier finds us.
         observers: Who is told, besides the agent's hooks.
+        pipeline_observers: Makes those that see every frame.
         call_secs: The longest it may last.
     """
 
@@ -60,6 +65,7 @@ class Call:
         api: CarrierApi,
         callbacks: Callbacks,
         observers: Sequence[CallObserver] = (),
+        pipeline_observers: PipelineObservers | None = None,
         call_secs: float = 3600.0,
     ) -> None:
         self.id = ref
@@ -87,6 +93,7 @@ class Call:
         self._carrier = carrier
         self._api = api
         self._callbacks = callbacks
+        self._pipeline_observers = pipeline_observers
         self._call_secs = min(call_secs, agent.max_call_secs or call_secs)
         self._audience = Audience([agent.hooks, *observers])
         self._notes = Notes(self, self._audience)
@@ -375,6 +382,7 @@ class Call:
             self._notes,
             call_secs=self._call_secs,
             on_started=self._started,
+            observers=self._pipeline_observers(self) if self._pipeline_observers else (),
         )
 
     async def _started(self) -> None:

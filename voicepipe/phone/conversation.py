@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from pipecat.frames.frames import OutputDTMFUrgentFrame
+from pipecat.observers.base_observer import BaseObserver
 
 from voicepipe.errors import PhoneError, VoicepipeError
 from voicepipe.frames import EndFrame, ErrorFrame, Frame, InterruptionFrame, TTSSpeakFrame
@@ -35,6 +36,7 @@ class Conversation:
         listener: Who is told what is heard.
         call_secs: The longest it may last.
         on_started: Awaited once the pipeline runs.
+        observers: They see every frame.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Conversation:
         *,
         call_secs: float,
         on_started: Callable[[], Awaitable[None]],
+        observers: Sequence[BaseObserver] = (),
     ) -> None:
         self.end_reason = ""
         """Why it was ended from here; empty if it was not."""
@@ -76,7 +79,12 @@ class Conversation:
             audio_out_sample_rate=bot.sample_rate,
         )
         self._worker = PipelineWorker(
-            pipeline, params=params, idle_timeout_secs=None, enable_rtvi=False, enable_turn_tracking=False
+            pipeline,
+            params=params,
+            observers=list(observers),
+            idle_timeout_secs=None,
+            enable_rtvi=False,
+            enable_turn_tracking=False,
         )
         self._worker.add_event_handler("on_pipeline_error", self._erred)
 

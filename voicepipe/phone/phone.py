@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from voicepipe.errors import PhoneError, SettingsError
 from voicepipe.phone.agent import Agent, agent_of
-from voicepipe.phone.call import Call
+from voicepipe.phone.call import Call, PipelineObservers
 from voicepipe.phone.carriers.contract import Carrier, DetectionMode
 from voicepipe.phone.engines.engine import Part
 from voicepipe.phone.guardrails import Guardrail
@@ -39,6 +39,7 @@ class Phone:
         public_url: The address under which the carrier reaches the phone; `VOICEPIPE_PUBLIC_URL` if empty. If there is
             neither, the first webhook tells it; calling out needs it before.
         observers: Who is told of all calls, besides the agents' hooks.
+        pipeline_observers: Gets each call when it begins, and returns Pipecat observers, which see every frame of it.
 
     Raises:
         SettingsError: There is no carrier, or the number is none.
@@ -51,6 +52,7 @@ class Phone:
         *,
         public_url: str = "",
         observers: Sequence[CallObserver] = (),
+        pipeline_observers: PipelineObservers | None = None,
     ) -> None:
         if carrier is None:
             raise SettingsError("carrier", "is missing: Twilio(), Telnyx() or Plivo()")
@@ -60,6 +62,7 @@ class Phone:
         """The number."""
         self._public_url = public_url or os.environ.get("VOICEPIPE_PUBLIC_URL", "")
         self._observers = tuple(observers)
+        self._pipeline_observers = pipeline_observers
         self._agent: Agent | AgentFactory | None = None
         self._server: PhoneServer | None = None
         self._switchboard: Switchboard | None = None
@@ -183,7 +186,7 @@ class Phone:
         if self._switchboard is not None:
             raise PhoneError("the phone serves already")
         bounds = limits or PhoneLimits()
-        switchboard = Switchboard(self.carrier, agent, bounds, self._observers)
+        switchboard = Switchboard(self.carrier, agent, bounds, self._observers, self._pipeline_observers)
         server = PhoneServer(
             self.carrier,
             switchboard.webhook,

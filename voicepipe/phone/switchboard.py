@@ -13,7 +13,7 @@ from loguru import logger
 
 from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
 from voicepipe.phone.agent import Agent
-from voicepipe.phone.call import Call
+from voicepipe.phone.call import Call, PipelineObservers
 from voicepipe.phone.carriers.contract import (
     Carrier,
     CarrierApi,
@@ -61,6 +61,7 @@ class Switchboard:
         agent: What talks in incoming calls, or what chooses it; None answers none.
         limits: Bounds.
         observers: Who is told of all calls.
+        pipeline_observers: Makes those that see every frame of a call.
     """
 
     def __init__(
@@ -69,11 +70,13 @@ class Switchboard:
         agent: Agent | AgentFactory | None,
         limits: PhoneLimits,
         observers: Sequence[CallObserver],
+        pipeline_observers: PipelineObservers | None = None,
     ) -> None:
         self._carrier = carrier
         self._agent = agent
         self._limits = limits
         self._observers = observers
+        self._pipeline_observers = pipeline_observers
         self._server: PhoneServer | None = None
         self._calls: dict[str, Call] = {}
         self._over: dict[str, Call] = {}
@@ -218,6 +221,7 @@ class Switchboard:
             api=self._api(),
             callbacks=self._running(),
             observers=self._observers,
+            pipeline_observers=self._pipeline_observers,
             call_secs=self._limits.call_secs,
         )
         self._calls[call.id] = call

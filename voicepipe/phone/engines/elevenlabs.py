@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from pipecat.services.llm_service import LLMService
+from typing import Any
 
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.phone.credentials import from_environment
 from voicepipe.phone.engines.engine import Bot, Brief
-
-_SERVICE: Final = "voicepipe.services.elevenlabs.convai"
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,8 @@ class ElevenLabsConvAI:
     def bot(self, brief: Brief) -> Bot:
         """Return new processors for a call."""
         # Loaded when it is used: who has calls over OpenAI alone does not wait for it.
-        service: Any = importlib.import_module(_SERVICE)
+        from voicepipe.services.elevenlabs.convai import ElevenLabsConvAIService
+
         wishes: dict[str, Any] = {"api_key": self.api_key, "agent_id": self.agent_id, **self.options}
         given = {
             "voice": self.voice,
@@ -62,7 +58,7 @@ class ElevenLabsConvAI:
         }
         # What is not given stays the agent's own: an override that its settings do not allow is an error.
         wishes.update({name: value for name, value in given.items() if value})
-        llm: LLMService[Any] = service.ElevenLabsConvAIService(**wishes)
+        llm = ElevenLabsConvAIService(**wishes)
         for tool in brief.tools:
             llm.register_function(tool.name, tool.handler)
         return Bot(ears=[AudioResampler()], mouth=[llm])
