@@ -38,6 +38,7 @@ from voicepipe.realtime.events import (
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerEvent,
     ServerTool,
     SessionReady,
     SettingsApplied,
@@ -49,7 +50,8 @@ from voicepipe.realtime.events import (
     UserSpeechStopped,
     UserTranscript,
 )
-from voicepipe.realtime.translation import category_of, token_usage, transcription_metrics
+from voicepipe.realtime.translation import category_of
+from voicepipe.realtime.usage import token_usage, transcription_metrics
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService
@@ -101,9 +103,9 @@ class Happenings:
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
         frame: Frame = (
-            TranscriptionFrame(happening.text, "", now, language, finalized=True)
+            TranscriptionFrame(happening.text, "", now, language, happening, finalized=True)
             if happening.final
-            else InterimTranscriptionFrame(happening.text, "", now, language)
+            else InterimTranscriptionFrame(happening.text, "", now, language, happening)
         )
         await self._service.push_frame(frame, FrameDirection.UPSTREAM)
 
@@ -200,6 +202,9 @@ class Happenings:
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)
 
+    async def _server_event(self, happening: ServerEvent) -> None:
+        await self._service.announce("on_server_event", happening.name, happening.payload)
+
     async def _oddity(self, happening: Oddity) -> None:
         logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
 
@@ -233,5 +238,6 @@ class Happenings:
         SettingsApplied: _settings_applied,
         TranscriptionUsage: _transcription_usage,
         RateLimits: _rate_limits,
+        ServerEvent: _server_event,
         Oddity: _oddity,
     }

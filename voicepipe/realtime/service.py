@@ -68,6 +68,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         on_idle_timeout(service, item_id): the user was silent for so long that the model speaks again.
         on_mcp(service, stage, item_id, item | None): something about a tool that the server itself runs.
         on_mcp_approval(service, request): the server asks whether it may call such a tool.
+        on_server_event(service, name, payload): something that only this provider tells, in the wire's shape.
 
     Args:
         session: The provider's session.
@@ -140,6 +141,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             "on_idle_timeout",
             "on_mcp",
             "on_mcp_approval",
+            "on_server_event",
         ):
             self._register_event_handler(event)
 

@@ -429,7 +429,7 @@ class TestMetrics:
         assert split.added_ms >= 0
         assert split.model == "gpt-realtime"
         assert ttfb.processor == b.llm.name
-        transcription = [one for one in data if getattr(one, "model", "") == "transcription"]
+        transcription = [one for one in data if getattr(one, "model", "") == "gpt-4o-transcribe"]
         assert transcription[0].value.total_tokens > 0
 
 
