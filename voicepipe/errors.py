@@ -88,3 +88,21 @@ class CarrierMessageError(VoicepipeError, ValueError):
 
 class CarrierStreamError(VoicepipeError):
     """A carrier's media stream that cannot be used: it did not start, or its sound is coded in a way we do not know."""
+
+
+class PhoneError(VoicepipeError):
+    """A telephone call that cannot be placed, or something asked of one that it cannot do now; the message says why."""
+
+
+class CarrierRefusedError(PhoneError):
+    """A carrier's REST API did not do what it was asked; the message says what, and what it answered.
+
+    Attributes:
+        status: The HTTP status, 0 if there was no answer.
+        code: The carrier's own code of the error, empty if it gave none.
+    """
+
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
