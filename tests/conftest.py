@@ -6,13 +6,14 @@ import asyncio
 import inspect
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 import pytest_asyncio
 from loguru import logger
 
 from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.wires import speaking
 
 _KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor")
 """The loop's own pool of threads ends with the loop."""
@@ -36,6 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "nothing_is_left_running")
+
+
+@pytest.fixture(params=["ga", "beta"])
+def both_wires(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What holds for both of OpenAI's wires is run over each."""
+    with speaking(request.param):
+        yield
 
 
 @pytest_asyncio.fixture

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 from pipecat.frames.frames import FunctionCallFromLLM
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transcriptions.language import Language
 from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
@@ -39,6 +38,7 @@ from voicepipe.realtime.events import (
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerEvent,
     ServerTool,
     SessionReady,
     SettingsApplied,
@@ -50,7 +50,8 @@ from voicepipe.realtime.events import (
     UserSpeechStopped,
     UserTranscript,
 )
-from voicepipe.realtime.translation import category_of, token_usage, transcription_metrics
+from voicepipe.realtime.translation import category_of
+from voicepipe.realtime.usage import token_usage, transcription_metrics
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService
@@ -101,12 +102,12 @@ class Happenings:
             return
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
-        frame: Frame = (
-            TranscriptionFrame(happening.text, "", now, language, finalized=True)
+        frame = (
+            TranscriptionFrame(happening.text, "", now, language, happening, finalized=True)
             if happening.final
-            else InterimTranscriptionFrame(happening.text, "", now, language)
+            else InterimTranscriptionFrame(happening.text, "", now, language, happening)
         )
-        await self._service.push_frame(frame, FrameDirection.UPSTREAM)
+        await self._service.push_transcription(frame)
 
     async def _user_silent(self, happening: UserSilent) -> None:
         await self._service.announce("on_idle_timeout", happening.item_id)
@@ -195,6 +196,9 @@ class Happenings:
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)
 
+    async def _server_event(self, happening: ServerEvent) -> None:
+        await self._service.announce("on_server_event", happening.name, happening.payload)
+
     async def _oddity(self, happening: Oddity) -> None:
         logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
 
@@ -228,6 +232,7 @@ class Happenings:
         SettingsApplied: _settings_applied,
         TranscriptionUsage: _transcription_usage,
         RateLimits: _rate_limits,
+        ServerEvent: _server_event,
         Oddity: _oddity,
     }
 

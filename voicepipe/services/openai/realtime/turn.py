@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from voicepipe.realtime.events import Send
@@ -41,6 +42,14 @@ class UserTurn:
         """Take note of who says when turns begin and end."""
         self._by_client = by_client
         self._set_limit()
+
+    def recode(self, bytes_per_ms: int, recoded: Callable[[list[Send]], list[Send]]) -> None:
+        """Turn the sound that is kept into another format."""
+        self._bytes_per_ms = bytes_per_ms
+        self._set_limit()
+        self._sound = recoded(self._sound)
+        for message in recoded(self._recent.take()):
+            self._recent.add(message)
 
     def heard(self, message: Send) -> None:
         """Keep sound that goes over the wire."""
