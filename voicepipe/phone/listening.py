@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from pipecat.metrics.metrics import MetricsData
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
@@ -24,6 +24,7 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSTextFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail, Speaker
 
@@ -55,7 +56,7 @@ class Listener(Protocol):
 OnBlocked = Callable[[Guardrail], Awaitable[None]]
 
 
-class CallersWords(FrameProcessor):
+class CallersWords(SoundHops):
     """Stands before the engine: the words of the caller pass here, up from a realtime service or down from speech to text.
 
     Args:
@@ -97,7 +98,7 @@ class CallersWords(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-class BotsWords(FrameProcessor):
+class BotsWords(SoundHops):
     """Stands after the engine: what the bot says passes here before the caller hears it.
 
     Args:
