@@ -32,7 +32,7 @@ BRACKETS = (
     (TTSStartedFrame, TTSStoppedFrame),
     (UserStartedSpeakingFrame, UserStoppedSpeakingFrame),
 )
-_KEPT = tuple(frame for pair in BRACKETS for frame in pair) + (TTSTextFrame, ErrorFrame)
+_KEPT = (*(frame for pair in BRACKETS for frame in pair), TTSTextFrame, ErrorFrame)
 
 
 class Watch(FrameProcessor):

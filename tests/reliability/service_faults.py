@@ -6,12 +6,12 @@ import asyncio
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from tests.reliability.phases import Phase
 from tests.reliability.subjects import Subject
-from tests.reliability.verdict import GOES_ON, Allowed, ends
+from tests.reliability.verdict import GOES_ON, HANG_UP_SECS, Allowed, ends
 from voicepipe.local.proxy import (
     Change,
     CloseWith,
@@ -69,6 +69,9 @@ class ServiceFault:
         """Return what may come of it in a phase."""
         if phase is Phase.CONNECTING and self.at_first is not None:
             return self.at_first
+        if phase is Phase.HANGING_UP:
+            # Whatever comes first, as long as it ends soon.
+            return Allowed(ends=self.allowed.ends, within_secs=HANG_UP_SECS)
         return self.allowed
 
 
@@ -102,16 +105,19 @@ async def _tls_fails(scene: Scene) -> None:
 
 
 _UNREACHABLE = ends("cannot be reached")
-_GONE_FOR_GOOD = ends("cannot be reached|did not answer|status 500|closed the connection")
 
 HANDSHAKES = (
     ServiceFault("handshake", "no program listens for 2 s", _door_shut_a_while, GOES_ON, _UNREACHABLE),
     ServiceFault("handshake", "no program listens any more", _door_shut, _UNREACHABLE),
     ServiceFault("handshake", "the connection breaks, once", _handshakes(HangUp()), GOES_ON, _UNREACHABLE),
     ServiceFault("handshake", "the answer takes 5 s", _handshakes(Late(5.0))),
-    ServiceFault("handshake", "no answer, once", _handshakes(Late()), GOES_ON, ends("did not answer within 10 s")),
-    ServiceFault("handshake", "another protocol answers, once", _handshakes(NotHttp()), GOES_ON, _UNREACHABLE),
-    ServiceFault("handshake", "TLS fails", _tls_fails, ends("TLS failed")),
+    ServiceFault(
+        "handshake", "no answer, once", _handshakes(Late()), GOES_ON, ends("did not answer within 10 s")
+    ),
+    ServiceFault(
+        "handshake", "another protocol answers, once", _handshakes(NotHttp()), GOES_ON, _UNREACHABLE
+    ),
+    ServiceFault("handshake", "TLS fails", _tls_fails, ends("TLS")),
     ServiceFault("handshake", "401", _handshakes(HttpStatus(401)), ends("401")),
     ServiceFault("handshake", "402", _handshakes(HttpStatus(402)), ends("402")),
     ServiceFault("handshake", "403", _handshakes(HttpStatus(403)), ends("403")),
@@ -247,7 +253,8 @@ def _responses(subject: Subject) -> Iterator[ServiceFault]:
         ("incomplete", "content_filter"),
         ("cancelled", "client_cancelled"),
     ):
-        allowed = ends(reason) if reason == "insufficient_quota" else GOES_ON
+        # The answer that ends so has been heard.
+        allowed = Allowed(ends=reason) if reason == "insufficient_quota" else GOES_ON
         yield ServiceFault("response", f"{status}: {reason}", _response(subject, status, reason), allowed)
 
 

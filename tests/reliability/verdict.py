@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 LIMIT_SECS = 120.0
 """Of the call's own time, from the fault to the next answer that is heard or to the call's end."""
+HANG_UP_SECS = 6.0
+"""From the fault to the end of a call that was being ended."""
 
 
 @dataclass(frozen=True)

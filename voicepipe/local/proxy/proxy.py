@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from http import HTTPStatus
 from typing import Final, Literal, Self
@@ -29,6 +30,10 @@ _OF_THE_HANDSHAKE: Final = frozenset(
         "sec-websocket-protocol",
     }
 )
+
+# What goes wrong here is meant to: the library's own reports of it are no news.
+_SILENT: Final = logging.getLogger("voicepipe.local.proxy.silent")
+_SILENT.setLevel(logging.CRITICAL + 1)
 
 
 class FaultProxy:
@@ -98,6 +103,7 @@ class FaultProxy:
             max_size=None,
             ping_interval=None,
             open_timeout=None,
+            logger=_SILENT,
             close_timeout=1,
         )
         self._servers.append(server)
