@@ -24,7 +24,7 @@ from voicepipe.pipeline import Pipeline, PipelineWorker, RunResult, run
 from voicepipe.transports.telephony import TelephonyTransport
 
 QUESTION, ANSWER = "hello", "How can I help you"
-ASKED_AGAIN_AFTER_SECS = 12.0
+ASKED_AGAIN_AFTER_SECS = 6.0
 TOOL_SECS = 1.5
 
 

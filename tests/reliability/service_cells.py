@@ -18,7 +18,7 @@ from voicepipe.realtime.connection import Endpoint
 from voicepipe.realtime.service import RealtimeService
 
 QUESTION, ANSWER = "hello", "How can I help you"
-ASKED_AGAIN_AFTER_SECS = 12.0
+ASKED_AGAIN_AFTER_SECS = 6.0
 TOOL_SECS = 1.5
 
 

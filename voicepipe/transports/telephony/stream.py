@@ -112,7 +112,10 @@ class MediaStream:
                         return event
 
     async def events(self) -> AsyncIterator[CarrierEvent]:
-        """Yield what the carrier says, until its socket ends or nothing comes for too long. A message that cannot be read is passed over and counted."""
+        """Yield what the carrier says, until its socket ends or nothing comes for too long.
+
+        A message that cannot be read is passed over and counted.
+        """
         while True:
             try:
                 async with asyncio.timeout(self.limits.silent_secs):
@@ -126,7 +129,7 @@ class MediaStream:
                 return
             try:
                 events = self.wire.receive(message)
-            except CarrierMessageError as error:
+            except (CarrierMessageError, CarrierStreamError) as error:
                 self.unreadable += 1
                 if self.unreadable == 1:
                     logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
