@@ -25,8 +25,6 @@ from voicepipe.frames import (
 )
 from voicepipe.pipeline import Pipeline, PipelineWorker, RunResult, run
 
-CHUNK_MS = 100
-CHUNK = bytes(48 * CHUNK_MS)
 BRACKETS = (
     (LLMFullResponseStartFrame, LLMFullResponseEndFrame),
     (TTSStartedFrame, TTSStoppedFrame),
@@ -89,12 +87,14 @@ class Watch(FrameProcessor):
 
 
 class Conversation:
-    """One call without a telephone: sound goes into the pipeline in chunks of 100 ms, at its own pace."""
+    """One call without a telephone: sound goes into the pipeline in chunks, at its own pace."""
 
-    def __init__(self, worker: PipelineWorker, watch: Watch) -> None:
+    def __init__(self, worker: PipelineWorker, watch: Watch, chunk_ms: int) -> None:
         self.watch = watch
         self.result: RunResult | None = None
         self._worker = worker
+        self._chunk_secs = chunk_ms / 1000
+        self._chunk = bytes(48 * chunk_ms)
         self._to_say = bytearray()
         self._said = asyncio.Event()
 
@@ -120,13 +120,13 @@ class Conversation:
         clock, begun = asyncio.get_running_loop().time, asyncio.get_running_loop().time()
         number = 0
         while not self.has_ended:
-            chunk = bytes(self._to_say[: len(CHUNK)])
-            del self._to_say[: len(CHUNK)]
+            chunk = bytes(self._to_say[: len(self._chunk)])
+            del self._to_say[: len(self._chunk)]
             if not self._to_say:
                 self._said.set()
-            await self._worker.queue_frame(InputAudioRawFrame(chunk + CHUNK[len(chunk) :], 24000, 1))
+            await self._worker.queue_frame(InputAudioRawFrame(chunk + self._chunk[len(chunk) :], 24000, 1))
             number += 1
-            await asyncio.sleep(max(0.0, begun + number * CHUNK_MS / 1000 - clock()))
+            await asyncio.sleep(max(0.0, begun + number * self._chunk_secs - clock()))
 
     async def live(self) -> None:
         self.result = await run(self._worker, handle_signals=False)
@@ -135,13 +135,15 @@ class Conversation:
 
 
 @asynccontextmanager
-async def conversation(processors: Sequence[FrameProcessor]) -> AsyncIterator[Conversation]:
+async def conversation(
+    processors: Sequence[FrameProcessor], *, chunk_ms: int = 100
+) -> AsyncIterator[Conversation]:
     """Run the processors with a caller before them; what still runs on leaving is cancelled."""
     watch = Watch()
     worker = PipelineWorker(
         Pipeline([*processors, watch]), enable_rtvi=False, enable_turn_tracking=False, idle_timeout_secs=None
     )
-    call = Conversation(worker, watch)
+    call = Conversation(worker, watch, chunk_ms)
     tasks = [asyncio.create_task(call.live()), asyncio.create_task(call.keep_the_line_open())]
     try:
         yield call
