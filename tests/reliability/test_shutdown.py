@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,6 +55,10 @@ async def machine(server: LocalServer, port: int = 0) -> AsyncIterator[Machine]:
         if process.returncode is None:
             process.kill()
         await process.wait()
+        # Up to Python 3.11 a thread waits for a process, and may be a moment behind its end.
+        for thread in threading.enumerate():
+            if thread.name.startswith("asyncio-waitpid"):
+                thread.join()
 
 
 async def test_sigterm_in_the_middle_of_an_answer_ends_the_call_and_then_the_process():

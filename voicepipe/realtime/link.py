@@ -235,6 +235,7 @@ class Link:
             await old.close()
 
     async def _drop(self) -> None:
+        self._stop_timer()
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
