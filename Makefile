@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs check bench format lock clean
+.PHONY: help demo test lint types docs check bench soak format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ check: lint types test docs ## what CI runs
 
 bench: $(READY) ## the benchmarks
 	@$(BIN)/python -m tests.benchmarks
+
+soak: $(READY) ## 50 calls at once for ten minutes, then 1,000 short ones
+	@$(BIN)/python -m tests.reliability.soak
 
 format: $(READY) ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix .
