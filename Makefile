@@ -8,10 +8,10 @@ READY  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs check bench soak format lock clean
+.PHONY: help demo test lint types docs check bench bench-peers soak format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml .requirements.lock
 	@echo "setting up $(VENV) (once)"
@@ -49,6 +49,11 @@ bench: $(READY) ## the benchmarks
 
 soak: $(READY) ## 50 calls at once for ten minutes, then 1,000 short ones
 	@$(BIN)/python -m tests.reliability.soak
+
+bench-peers: $(READY) ## the benchmarks against peers, and their page
+	@$(BIN)/python -m tests.benchmarks.peers install
+	@$(BIN)/python -m tests.benchmarks.peers run
+	@$(BIN)/python -m tests.benchmarks.peers report
 
 format: $(READY) ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix .

@@ -25,6 +25,7 @@ LAYERS = [
     "realtime",
     "audio",
     "pipeline",
+    "hops",
     "frames",
     "errors",
 ]

@@ -7,6 +7,7 @@ names they had before, which documents and older bots still use, are aliases of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipecat.frames.frames import (
@@ -99,6 +100,76 @@ class PlaybackMarkFrame(SystemFrame):
     at_ms: float = 0.0
 
 
+class _DecodedWhenRead:
+    """Sound that is still coded as it came, and becomes s16le when somebody reads `audio`.
+
+    Between a carrier and an API that speak the same coding nobody does. Whoever sets `audio` makes it plain sound.
+    """
+
+    coding: str
+    coded: bytes
+    decode: Callable[[bytes], bytes]
+    name: str
+    num_frames: int
+    _pcm = b""
+
+    @property
+    def audio(self) -> bytes:
+        if self.coded and not self._pcm:
+            self._pcm = self.decode(self.coded)
+        return self._pcm
+
+    @audio.setter
+    def audio(self, pcm: bytes) -> None:
+        self._pcm = pcm
+        self.coded = b""
+
+    def __post_init__(self) -> None:
+        # What counts samples there would decode.
+        coded, self.coded = self.coded, b""
+        super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - the frame's
+        if not self._pcm:
+            self.coded, self.num_frames = coded, len(coded)
+
+    def __str__(self) -> str:
+        # Pipecat makes the text of every frame that it pushes, traced or not; that of sound counts its bytes.
+        return f"{self.name}({self.coding}, frames: {self.num_frames})"
+
+
+@dataclass
+class CodedInputAudioRawFrame(  # pyright: ignore[reportIncompatibleVariableOverride] - `audio` is read and set as ever
+    _DecodedWhenRead, InputAudioRawFrame
+):
+    """Sound of the user's in G.711; an `InputAudioRawFrame` for everybody who does not look for more.
+
+    Parameters:
+        coding: `PCMU` or `PCMA`.
+        coded: The sound in it, one byte a sample; empty once `audio` was set.
+        decode: Makes s16le of it.
+    """
+
+    coding: str = ""
+    coded: bytes = b""
+    decode: Callable[[bytes], bytes] = bytes
+
+
+@dataclass
+class CodedTTSAudioRawFrame(  # pyright: ignore[reportIncompatibleVariableOverride] - `audio` is read and set as ever
+    _DecodedWhenRead, TTSAudioRawFrame
+):
+    """Sound of the bot's in G.711; a `TTSAudioRawFrame` for everybody who does not look for more.
+
+    Parameters:
+        coding: `PCMU` or `PCMA`.
+        coded: The sound in it, one byte a sample; empty once `audio` was set.
+        decode: Makes s16le of it.
+    """
+
+    coding: str = ""
+    coded: bytes = b""
+    decode: Callable[[bytes], bytes] = bytes
+
+
 __all__ = [
     "BotSpeakingFrame",
     "BotStartedSpeakingFrame",
@@ -106,6 +177,8 @@ __all__ = [
     "CancelFrame",
     "CancelTaskFrame",
     "CancelWorkerFrame",
+    "CodedInputAudioRawFrame",
+    "CodedTTSAudioRawFrame",
     "ControlFrame",
     "DataFrame",
     "EndFrame",

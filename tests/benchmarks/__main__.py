@@ -2,9 +2,15 @@
 
 import sys
 
-from tests.benchmarks import click, resampler, telephony
+from tests.benchmarks import click, hour, resampler, steps, telephony
 
-BENCHMARKS = {"resampler": resampler.main, "click": click.main, "telephony": telephony.main}
+BENCHMARKS = {
+    "resampler": resampler.main,
+    "click": click.main,
+    "telephony": telephony.main,
+    "steps": steps.main,
+    "hour": hour.main,
+}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(BENCHMARKS)

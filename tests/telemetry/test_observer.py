@@ -13,11 +13,13 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 
 from tests.support.tones import spoken, tone_server
+from voicepipe.audio.g711 import ulaw_decode
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    CodedTTSAudioRawFrame,
     EndFrame,
     ErrorFrame,
     Frame,
@@ -98,6 +100,19 @@ def says(text: str) -> LLMTextFrame:
 
 def sound(ms: int, context_id: str = "resp_1") -> TTSAudioRawFrame:
     return TTSAudioRawFrame(bytes(48 * ms), 24000, 1, context_id=context_id)
+
+
+def g711(ms: int) -> CodedTTSAudioRawFrame:
+    return CodedTTSAudioRawFrame(
+        b"", 8000, 1, context_id="resp_1", coding="PCMU", coded=bytes(8 * ms), decode=ulaw_decode
+    )
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("make", [sound, g711])
+async def test_sound_counts_however_it_is_coded(call, make):
+    await call.after(0, LLMFullResponseStartFrame(), make(1000), make(500), BotStartedSpeakingFrame())
+    assert call.turns[0].said_ms == 1500.0
 
 
 @pytest.mark.virtual_time

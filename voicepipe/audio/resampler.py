@@ -24,7 +24,7 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import soxr
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.audio.polyphase import RATES, PolyphaseCore, Samples
 from voicepipe.errors import AudioFormatError
@@ -37,6 +37,7 @@ from voicepipe.frames import (
     StopFrame,
     TTSStoppedFrame,
 )
+from voicepipe.hops import SoundHops
 
 Quality: TypeAlias = Literal["auto", "polyphase", "soxr-qq", "soxr-lq", "soxr-mq", "soxr-hq", "soxr-vhq"]
 """`auto` is `polyphase` where that serves, else `soxr-hq`."""
@@ -220,7 +221,7 @@ class _Side(Generic[_Sound]):
             self._stream.reset()
 
 
-class AudioResampler(FrameProcessor):
+class AudioResampler(SoundHops):
     """Brings sound to the rates that what follows takes: the user's on its way in, the bot's on its way out.
 
         Pipeline([transport.input(), AudioResampler(), llm, transport.output()])

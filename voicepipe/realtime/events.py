@@ -6,7 +6,7 @@ to the wire, or a happening, which the service turns into frames. Happenings are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -117,6 +117,21 @@ class ResponseStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Coded:
+    """Sound in a telephone's coding.
+
+    Parameters:
+        coding: `PCMU` or `PCMA`.
+        sound: One byte a sample.
+        decode: Makes s16le of it.
+    """
+
+    coding: str
+    sound: bytes
+    decode: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class AudioChunk:
     """Sound of the bot.
 
@@ -124,11 +139,13 @@ class AudioChunk:
         response_id: The response it belongs to.
         item_id: The item it belongs to.
         pcm: s16le mono at the session's `output_sample_rate`.
+        coded: The same as it came over the wire, if that is G.711.
     """
 
     response_id: str
     item_id: str
     pcm: bytes
+    coded: Coded | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
 
 from voicepipe.frames import (
+    CodedTTSAudioRawFrame,
     Frame,
     InterimTranscriptionFrame,
     LLMTextFrame,
@@ -124,14 +125,8 @@ class Happenings:
             await service.first_sound()
             await self._push(opening)
         service.turns.spoke(happening)
-        await service.push_frame(
-            TTSAudioRawFrame(
-                audio=happening.pcm,
-                sample_rate=service.session.output_sample_rate,
-                num_channels=1,
-                context_id=service.turns.context_of(happening.response_id),
-            )
-        )
+        context_id = service.turns.context_of(happening.response_id)
+        await service.push_frame(_sound(happening, service.session.output_sample_rate, context_id))
 
     async def _bot_words(self, happening: BotTranscript) -> None:
         words = LLMTextFrame(happening.text)
@@ -240,3 +235,18 @@ class Happenings:
         ServerEvent: _server_event,
         Oddity: _oddity,
     }
+
+
+def _sound(chunk: AudioChunk, sample_rate: int, context_id: str) -> TTSAudioRawFrame:
+    coded = chunk.coded
+    if coded is None:
+        return TTSAudioRawFrame(chunk.pcm, sample_rate, 1, context_id=context_id)
+    return CodedTTSAudioRawFrame(
+        b"",
+        sample_rate,
+        1,
+        context_id=context_id,
+        coding=coded.coding,
+        coded=coded.sound,
+        decode=coded.decode,
+    )

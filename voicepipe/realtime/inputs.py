@@ -12,6 +12,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.errors import SettingsError
 from voicepipe.frames import (
+    CodedInputAudioRawFrame,
     Frame,
     InputAudioRawFrame,
     InputDTMFFrame,
@@ -109,6 +110,8 @@ class Inputs:
         if frame.num_channels != 1:
             await self._refuse_channels(frame.num_channels)
             return
+        if isinstance(frame, CodedInputAudioRawFrame) and await self._hear_coded(frame):
+            return
         service, pcm = self._service, frame.audio
         rate = service.session.input_sample_rate
         if frame.sample_rate != rate:
@@ -121,6 +124,17 @@ class Inputs:
         for admitted in service.turns.admitted(pcm):
             await service.perform(service.session.append_audio(admitted))
             await service.turns.heard(admitted)
+
+    async def _hear_coded(self, frame: CodedInputAudioRawFrame) -> bool:
+        """Send sound as it is coded, if the wire takes it so and nobody here needs to look into it."""
+        service = self._service
+        if not frame.coded or self._resampler is not None or not service.turns.lets_all_through:
+            return False
+        outputs = service.append_coded(frame.coding, frame.coded)
+        if outputs is None:
+            return False
+        await service.perform(outputs)
+        return True
 
     async def _refuse_channels(self, channels: int) -> None:
         if not self._has_refused_channels:

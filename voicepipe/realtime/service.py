@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -38,6 +38,7 @@ from voicepipe.frames import (
     MetricsFrame,
     TranscriptionFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
@@ -59,7 +60,7 @@ from voicepipe.realtime.turns import Turns
 from voicepipe.realtime.waiting import Waiting
 
 
-class RealtimeService(LLMService[RealtimeAdapter]):
+class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     """A realtime API as one processor.
 
     A provider's service gives it a session and says where to connect; that is all there is to a provider here.
@@ -162,6 +163,18 @@ class RealtimeService(LLMService[RealtimeAdapter]):
     @abstractmethod
     def changes_of(self, delta: LLMSettings) -> Mapping[str, Any]:
         """Return what a delta of settings means to the session, for `Session.update`."""
+
+    def append_coded(self, coding: str, sound: bytes) -> Sequence[Output] | None:
+        """Take sound of the user that is still coded, and return what follows; None if it has to be decoded.
+
+        For providers whose wire can speak a telephone's coding.
+
+        Args:
+            coding: `PCMU` or `PCMA`, at 8,000 Hz.
+            sound: One byte a sample.
+        """
+        del coding, sound
+        return None
 
     # What an application may call.
 

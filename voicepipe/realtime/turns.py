@@ -92,6 +92,11 @@ class Turns:
 
     # The user's sound.
 
+    @property
+    def lets_all_through(self) -> bool:
+        """Whether the user's sound goes to the server whatever it holds: `admitted` and `heard` would do nothing."""
+        return self._policy.allowed and not self._kept and self._gate.item_id is None
+
     def admitted(self, pcm: bytes) -> list[bytes]:
         """Return what of the user's sound is to be sent now, given new sound: s16le mono at the session's rate."""
         if self._policy.allowed or not self.bot_speaks:

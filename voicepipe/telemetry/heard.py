@@ -6,8 +6,6 @@ from voicepipe.audio.playback import PlaybackClock
 from voicepipe.frames import PlaybackMarkFrame, TTSAudioRawFrame
 from voicepipe.telemetry.calls import Turn
 
-_BYTES_A_SAMPLE = 2
-
 
 class Playout:
     """The playback of a call's answers. All times are milliseconds on the event loop's clock."""
@@ -20,7 +18,7 @@ class Playout:
         """Take note of sound of a turn's answer that left for the listener."""
         if turn.index != self._turn_index:
             self._clock, self._turn_index = PlaybackClock(), turn.index
-        duration_ms = len(frame.audio) / (_BYTES_A_SAMPLE * frame.num_channels) / frame.sample_rate * 1000
+        duration_ms = frame.num_frames / frame.sample_rate * 1000
         self._clock.sent(frame.context_id or "", "", duration_ms, now_ms)
         turn.said_ms = round(turn.said_ms + duration_ms, 1)
 

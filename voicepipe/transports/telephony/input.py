@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from loguru import logger
 from pipecat.audio.dtmf.types import KeypadEntry
 from pipecat.frames.frames import ClientConnectedFrame
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 
 from voicepipe.errors import CarrierStreamError
 from voicepipe.frames import (
     CancelFrame,
+    CodedInputAudioRawFrame,
     EndFrame,
     EndWorkerFrame,
     Frame,
@@ -21,6 +22,7 @@ from voicepipe.frames import (
     StartFrame,
     StopFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.transports.telephony.chunk_order import ChunkOrder
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
@@ -30,13 +32,14 @@ from voicepipe.transports.telephony.events import (
     SoundArrived,
     StreamStopped,
 )
+from voicepipe.transports.telephony.line_codec import G711, LineCodec
 from voicepipe.transports.telephony.stream import MediaStream
 
 OnMark = Callable[[str], Awaitable[None]]
 OnClient = Callable[[], Awaitable[None]]
 
 
-class TelephonyInput(FrameProcessor):
+class TelephonyInput(SoundHops):
     """Pushes what the caller says and presses, as soon as it is there; at the end of the call it ends the pipeline.
 
     Args:
@@ -132,8 +135,7 @@ class TelephonyInput(FrameProcessor):
         wire = self._stream.wire
         sounds = [event.sound] if wire.keeps_order else self._order.take(event.chunk, event.sound)
         for sound in sounds:
-            pcm = wire.incoming.decode(sound)
-            await self.push_frame(InputAudioRawFrame(pcm, wire.incoming.sample_rate, 1))
+            await self.push_frame(_frame(sound, wire.incoming))
 
     async def _press(self, key: str) -> None:
         if self._is_over:
@@ -143,3 +145,11 @@ class TelephonyInput(FrameProcessor):
             logger.warning(f"{self}: the key {key!r} has no frame and is passed over")
             return
         await self.push_frame(InputDTMFFrame(KeypadEntry(key)))
+
+
+def _frame(sound: bytes, codec: LineCodec) -> InputAudioRawFrame:
+    if codec.name not in G711:
+        return InputAudioRawFrame(codec.decode(sound), codec.sample_rate, 1)
+    return CodedInputAudioRawFrame(
+        b"", codec.sample_rate, 1, coding=codec.name, coded=sound, decode=codec.decode
+    )

@@ -9,6 +9,8 @@ from typing import Final
 from voicepipe.audio.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from voicepipe.errors import CarrierStreamError
 
+G711: Final = frozenset({"PCMU", "PCMA"})
+"""The codings that an API may speak as well."""
 _RATES: Final = {"PCMU": (8000,), "PCMA": (8000,), "L16": (8000, 16000, 24000)}
 _NAMES: Final = {"audio/x-mulaw": "PCMU", "audio/x-alaw": "PCMA", "audio/x-l16": "L16"}
 """What Twilio and Plivo call them; Telnyx has the names of RTP."""

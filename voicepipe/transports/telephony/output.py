@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from loguru import logger
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.audio.dtmf import dtmf_sound
 from voicepipe.audio.resampler import StreamResampler
@@ -14,6 +14,7 @@ from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    CodedTTSAudioRawFrame,
     EndFrame,
     Frame,
     InterruptionFrame,
@@ -27,13 +28,14 @@ from voicepipe.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
+from voicepipe.hops import SoundHops
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
 from voicepipe.transports.telephony.stream import MediaStream
 
 
-class TelephonyOutput(FrameProcessor):
+class TelephonyOutput(SoundHops):
     """Sends the bot's sound to the carrier, which plays it at its own pace, and counts what was heard by its marks.
 
     After each message of sound a mark goes out; when it comes back, a `PlaybackMarkFrame` goes upstream. The bot has started
@@ -131,12 +133,28 @@ class TelephonyOutput(FrameProcessor):
             return
         context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
         await self._turn_to(context_id)
-        await self._send(self._at_line_rate(frame))
+        coded = self._as_on_the_line(frame)
+        if coded:
+            await self._send_coded(coded)
+        else:
+            await self._send(self._at_line_rate(frame))
 
     async def _turn_to(self, context_id: str) -> None:
         if context_id != self._context_id:
             await self._finish_sound()
             self._context_id = context_id
+
+    def _as_on_the_line(self, frame: OutputAudioRawFrame) -> bytes:
+        """Return sound that is coded as the line has it and at its rate; nothing of any other."""
+        if (
+            self._resampler is not None
+            or not isinstance(frame, CodedTTSAudioRawFrame)
+            or not self._stream.is_open
+        ):
+            return b""
+        line = self._stream.wire.outgoing
+        fits = (frame.coding, frame.sample_rate) == (line.name, line.sample_rate)
+        return frame.coded if fits else b""
 
     def _at_line_rate(self, frame: OutputAudioRawFrame) -> bytes:
         if not self._stream.is_open:
@@ -158,8 +176,12 @@ class TelephonyOutput(FrameProcessor):
                 await self._send_piece(piece)
 
     async def _send(self, pcm: bytes) -> None:
-        if self._packer is not None and pcm:
-            for piece in self._packer.pieces(self._stream.wire.outgoing.encode(pcm)):
+        if pcm and self._stream.is_open:
+            await self._send_coded(self._stream.wire.outgoing.encode(pcm))
+
+    async def _send_coded(self, sound: bytes) -> None:
+        if self._packer is not None:
+            for piece in self._packer.pieces(sound):
                 await self._send_piece(piece)
 
     async def _send_piece(self, sound: bytes) -> None:

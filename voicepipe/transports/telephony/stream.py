@@ -154,11 +154,14 @@ class MediaStream:
 
     async def write(self) -> None:
         """Carry what is sent to the socket, until that ends or takes nothing any more."""
+        clock = asyncio.get_running_loop().time
         try:
-            while True:
-                message = await self._queue.next()
-                async with asyncio.timeout(self.limits.send_secs):
+            async with asyncio.timeout(None) as patience:
+                while True:
+                    message = await self._queue.next()
+                    patience.reschedule(clock() + self.limits.send_secs)
                     await self._socket.send(message)
+                    patience.reschedule(None)
         except ConnectionClosed:
             return
         except TimeoutError:

@@ -11,7 +11,7 @@ from pipecat.services.settings import LLMSettings
 from pydantic import BaseModel, ValidationError
 
 from voicepipe.errors import SettingsError
-from voicepipe.realtime.events import Failure, SideResponse
+from voicepipe.realtime.events import Failure, Output, SideResponse
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.realtime.settings import deep_merge, plain
@@ -52,6 +52,10 @@ class OpenAIConversation(RealtimeService):
         self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
         super().__init__(session=session, interruptions=interruptions, **kwargs)
         self._tokens = count(1)
+
+    def append_coded(self, coding: str, sound: bytes) -> Sequence[Output] | None:
+        """Take sound of the user that is coded as the wire has it, if it does."""
+        return self.session.append_coded(coding, sound)
 
     @abstractmethod
     def given_changes(self, delta: LLMSettings) -> Mapping[str, Any]:

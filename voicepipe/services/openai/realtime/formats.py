@@ -15,12 +15,14 @@ class WireFormat:
     """One format of sound on the wire.
 
     Parameters:
+        name: `PCM`, `PCMU` or `PCMA`.
         sample_rate: In hertz.
         bytes_per_ms: Of sound on the wire.
         encode: From s16le mono at `sample_rate` to the wire.
         decode: The way back.
     """
 
+    name: str
     sample_rate: int
     bytes_per_ms: int
     encode: Callable[[bytes], bytes]
@@ -31,9 +33,9 @@ def _as_it_is(pcm: bytes) -> bytes:
     return pcm
 
 
-_PCM = WireFormat(24000, 48, _as_it_is, _as_it_is)
-_PCMU = WireFormat(8000, 8, ulaw_encode, ulaw_decode)
-_PCMA = WireFormat(8000, 8, alaw_encode, alaw_decode)
+_PCM = WireFormat("PCM", 24000, 48, _as_it_is, _as_it_is)
+_PCMU = WireFormat("PCMU", 8000, 8, ulaw_encode, ulaw_decode)
+_PCMA = WireFormat("PCMA", 8000, 8, alaw_encode, alaw_decode)
 FORMATS: Final[Mapping[str, WireFormat]] = {"audio/pcm": _PCM, "audio/pcmu": _PCMU, "audio/pcma": _PCMA}
 """By their `type` on the GA wire."""
 

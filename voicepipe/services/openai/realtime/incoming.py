@@ -17,6 +17,7 @@ from voicepipe.realtime.events import (
     ApprovalWanted,
     AudioChunk,
     BotTranscript,
+    Coded,
     Failure,
     ItemCreated,
     ItemRetrieved,
@@ -231,7 +232,9 @@ class Incoming:
         state.has_spoken = state.has_given = True
         state.spoken.received(response_id, item_id, event.get("content_index", 0), sound)
         state.history.sounds(item_id, len(sound) / state.format_out.bytes_per_ms)
-        return [AudioChunk(response_id, item_id, state.format_out.decode(sound))]
+        form = state.format_out
+        coded = None if form.name == "PCM" else Coded(form.name, sound, form.decode)
+        return [AudioChunk(response_id, item_id, form.decode(sound), coded)]
 
     def _on_audio_done(self, event: Event) -> list[Output]:
         if self._state.responses.hears(event["response_id"]):

@@ -153,8 +153,22 @@ class OpenAIRealtimeSession:
             pcm, self._carry = pcm[:-1], pcm[-1:]
         if not pcm:
             return []
-        self._uncommitted_bytes += len(pcm)
-        message = wire.append_audio(self._state.format_in.encode(pcm))
+        return self._append(self._state.format_in.encode(pcm), len(pcm))
+
+    def append_coded(self, coding: str, sound: bytes) -> list[Output] | None:
+        """Take sound of the user that is coded already; None if the wire has another coding, or half a sample waits.
+
+        Args:
+            coding: `PCMU` or `PCMA`, at 8,000 Hz.
+            sound: One byte a sample.
+        """
+        if coding != self._state.format_in.name or self._carry:
+            return None
+        return self._append(sound, 2 * len(sound))
+
+    def _append(self, sound: bytes, pcm_bytes: int) -> list[Output]:
+        self._uncommitted_bytes += pcm_bytes
+        message = wire.append_audio(sound)
         self._state.turn.heard(message)
         return [*self._state.outbox.put(message)]
 

@@ -1,0 +1,173 @@
+"""The quick way of sound: what has to be as in Pipecat although most of Pipecat's way is left out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from voicepipe.frames import (
+    CodedInputAudioRawFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    PlaybackMarkFrame,
+    SystemFrame,
+    UserStoppedSpeakingFrame,
+)
+from voicepipe.hops import SoundHops
+from voicepipe.pipeline import Pipeline, PipelineWorker, run
+
+pytestmark = pytest.mark.virtual_time
+_SOUND = InputAudioRawFrame(bytes(320), 8000, 1)
+
+
+class Passing(SoundHops):
+    """Passes all on and keeps what it saw; may be slow with frames that are no sound, or fail at sound."""
+
+    def __init__(self, *, direct: bool = False, slow: bool = False, fails: bool = False) -> None:
+        super().__init__(enable_direct_mode=direct)
+        self.saw: list[Frame] = []
+        self._slow, self._fails = slow, fails
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if self._slow and isinstance(frame, UserStoppedSpeakingFrame):
+            await asyncio.sleep(1)
+        if self._fails and isinstance(frame, InputAudioRawFrame):
+            raise ValueError("no such sound")
+        self.saw.append(frame)
+        await self.push_frame(frame, direction)
+
+    def saw_of(self, *kinds: type[Frame]) -> list[Frame]:
+        return [frame for frame in self.saw if isinstance(frame, kinds)]
+
+
+class Keeping(BaseObserver):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed: list[tuple[FrameProcessor, FrameProcessor, Frame]] = []
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        self.pushed.append((data.source, data.destination, data.frame))
+
+
+async def through(
+    *processors: FrameProcessor, frames: list[Frame], observers: tuple[BaseObserver, ...] = ()
+) -> None:
+    """Give frames to the first processor of a pipeline that runs, and end it."""
+
+    async def give(worker: PipelineWorker) -> None:
+        for frame in frames:
+            await processors[0].queue_frame(frame)
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline(list(processors)), on_started=give, observers=observers, handle_signals=False)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_sound_reaches_everybody_in_its_order(direct: bool):
+    first, last = Passing(direct=direct), Passing(direct=direct)
+    sounds: list[Frame] = [InputAudioRawFrame(bytes([n, 0]), 8000, 1) for n in range(20)]
+    await through(first, last, frames=sounds)
+    assert first.saw_of(InputAudioRawFrame) == last.saw_of(InputAudioRawFrame) == sounds
+
+
+async def test_sound_does_not_overtake_what_waits_in_a_processor():
+    slow = Passing(slow=True)
+    frames: list[Frame] = [UserStoppedSpeakingFrame(), _SOUND, PlaybackMarkFrame()]
+    await through(slow, frames=frames)
+    assert slow.saw_of(UserStoppedSpeakingFrame, InputAudioRawFrame, PlaybackMarkFrame) == frames
+
+
+async def test_sound_that_nothing_waits_before_is_there_at_once():
+    processor = Passing()
+
+    async def give(worker: PipelineWorker) -> None:
+        await processor.queue_frame(_SOUND)
+        assert processor.saw_of(InputAudioRawFrame) == [_SOUND]
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([processor]), on_started=give, handle_signals=False)
+
+
+async def test_a_processor_that_holds_system_frames_holds_sound():
+    processor = Passing()
+
+    async def give(worker: PipelineWorker) -> None:
+        await processor.pause_processing_system_frames()
+        await processor.queue_frame(_SOUND)
+        assert processor.saw_of(InputAudioRawFrame) == []
+        await processor.resume_processing_system_frames()
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([processor]), on_started=give, handle_signals=False)
+    assert processor.saw_of(InputAudioRawFrame) == [_SOUND]
+
+
+async def test_an_observer_sees_every_hop():
+    first, last, observer = Passing(), Passing(direct=True), Keeping()
+    await through(first, last, frames=[_SOUND], observers=(observer,))
+    assert (first, last, _SOUND) in observer.pushed
+
+
+async def test_event_handlers_are_called_for_sound():
+    processor, heard = Passing(direct=True), list[tuple[str, Frame]]()
+    for event in (
+        "on_before_process_frame",
+        "on_after_process_frame",
+        "on_before_push_frame",
+        "on_after_push_frame",
+    ):
+
+        async def handler(_processor: FrameProcessor, frame: Frame, event: str = event) -> None:
+            if isinstance(frame, InputAudioRawFrame):
+                heard.append((event, frame))
+
+        processor.add_event_handler(event, handler)
+    await through(processor, frames=[_SOUND])
+    assert [event for event, _ in heard] == [
+        "on_before_process_frame",
+        "on_before_push_frame",
+        "on_after_push_frame",
+        "on_after_process_frame",
+    ]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_a_fault_with_sound_is_an_error_frame_and_not_the_end(direct: bool):
+    before, failing = Passing(direct=True), Passing(direct=direct, fails=True)
+    await through(before, failing, frames=[_SOUND, SystemFrame(), _SOUND])
+    errors = [frame.error for frame in before.saw if isinstance(frame, ErrorFrame)]
+    assert errors == ["Error processing frame: no such sound"] * 2
+
+
+def test_coded_sound_is_decoded_when_it_is_read():
+    decoded: list[bytes] = []
+
+    def decode(sound: bytes) -> bytes:
+        decoded.append(sound)
+        return bytes(2 * len(sound))
+
+    frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff" * 160, decode=decode)
+    assert (frame.num_frames, decoded) == (160, [])
+    assert frame.audio is frame.audio
+    assert (len(frame.audio), len(decoded), frame.coded) == (320, 1, b"\xff" * 160)
+
+
+def test_the_text_of_coded_sound_does_not_decode_it():
+    frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff" * 160, decode=_never)
+    assert str(frame).endswith("(PCMU, frames: 160)")
+
+
+def _never(sound: bytes) -> bytes:
+    raise AssertionError(f"{len(sound)} bytes were decoded")
+
+
+def test_coded_sound_becomes_plain_sound_when_it_is_set():
+    frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff", decode=bytes)
+    frame.audio = b"\1\0"
+    assert (frame.audio, frame.coded) == (b"\1\0", b"")
