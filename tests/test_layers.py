@@ -16,8 +16,10 @@ PACKAGE = Path(voicepipe.__file__).parent
 # Each layer may import those after it, and itself.
 LAYERS = [
     "cli",
+    "browser",
     "phone",
     "agents",
+    "offline",
     "local",
     "services",
     "transports",
