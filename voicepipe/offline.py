@@ -44,6 +44,11 @@ class OpenAIPlace:
         return f"OpenAIPlace({self.base_url!r}, is_local={self.is_local})"
 
     @property
+    def short_name(self) -> str:
+        """What it is, in two words."""
+        return "local server" if self.is_local else "OpenAI"
+
+    @property
     def description(self) -> str:
         """What it is, for a person."""
         return f"the local server at {self.base_url}" if self.is_local else f"OpenAI at {self.base_url}"

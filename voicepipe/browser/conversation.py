@@ -28,7 +28,7 @@ _RATE: Final = 24000
 """What the realtime APIs take and give, in hertz, so that nothing is resampled twice."""
 
 EndedBy: TypeAlias = Literal["page", "bot", "failure", "server", "change"]
-"""`page`: the person left. `bot`: it ended by itself. `failure`: it can't go on. `server`: it stops. `change`: other code."""
+"""`page`: the person left. `bot`: it ended by itself. `failure`: it can't go on. `server`: it stops. `change`: new code."""
 
 
 class Offer(BaseModel):

@@ -60,7 +60,7 @@ class BrowserServer:
     Args:
         bot: Makes the pipeline of each conversation, from its transport.
         about: What the page says of it.
-        host: A loopback address; it takes no other. For other machines put a proxy with TLS before it: elsewhere than on this
+        host: A loopback address; it takes no other. For other machines put a proxy with TLS before it: except on this
             machine, a browser gives its microphone to no page without.
         port: 0 takes a free one.
         origins: The origins of such a proxy.

@@ -1,0 +1,131 @@
+"""A person talks with a bot in Chromium: real speech from a WAV file as the microphone, real speech back."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.support.bot_page import Command, bot_page
+from tests.support.chromium import Page, chromium
+from voicepipe.local.speech.engines import SpeechEngine, speech_engine
+
+pytestmark = pytest.mark.browser
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "browser_bot.py"
+ENTER = ("Enter", "Enter", 13, "\r")
+TAB = ("Tab", "Tab", 9)
+
+TAP = """
+(async () => {
+  const context = new AudioContext({sampleRate: 24000});
+  const source = context.createMediaStreamSource(document.getElementById("bot-sound").srcObject);
+  const tap = context.createScriptProcessor(4096, 1, 1);
+  window.tapped = [];
+  tap.onaudioprocess = (event) => window.tapped.push(event.inputBuffer.getChannelData(0).slice());
+  source.connect(tap);
+  tap.connect(context.destination);
+  await context.resume();
+})()
+"""
+TAPPED = """
+(() => {
+  const samples = new Int16Array(window.tapped.length * 4096);
+  window.tapped.forEach((piece, at) => piece.forEach((sample, n) => { samples[at * 4096 + n] = sample * 32767; }));
+  let text = "";
+  new Uint8Array(samples.buffer).forEach((byte) => { text += String.fromCharCode(byte); });
+  return btoa(text);
+})()
+"""
+BOT_SAYS = "[...document.querySelectorAll('.said.bot .words')].map(e => e.innerText).join(' | ')"
+USER_SAYS = "[...document.querySelectorAll('.said.user .words')].map(e => e.innerText).join(' | ')"
+STATE = "document.body.dataset.state"
+
+
+@pytest.fixture(scope="module")
+def speech() -> SpeechEngine:
+    return speech_engine("local")
+
+
+def microphone(speech: SpeechEngine, path: Path, *said: str | float) -> Path:
+    """Write what is said, with so many seconds of silence in between, as Chromium takes it."""
+    rate = speech.voice.sample_rate
+    pieces = [
+        np.concatenate(list(speech.voice.speak(one)))
+        if isinstance(one, str)
+        else np.zeros(int(one * rate), np.int16)
+        for one in said
+    ]
+    soundfile.write(path, np.concatenate(pieces), rate, subtype="PCM_16")
+    return path
+
+
+async def heard(page: Page) -> np.ndarray:
+    """What came out of the page's loudspeaker since it was tapped, at 24 kHz."""
+    return np.frombuffer(base64.b64decode(await page.run(TAPPED)), np.int16)
+
+
+@asynccontextmanager
+async def talking(tmp_path: Path, wav: Path) -> AsyncIterator[tuple[Page, Command]]:
+    """A conversation that a person has begun with the keyboard."""
+    async with (
+        bot_page(EXAMPLE) as (url, server),
+        chromium(tmp_path / "profile", wav) as page,
+    ):
+        await page.go_to(url)
+        await page.until("document.getElementById('bot-name').textContent === 'browser bot'")
+        await page.run("document.getElementById('talk').focus()")
+        await page.key(*ENTER)
+        await page.until(f"{STATE} === 'listening'")
+        await page.run(TAP)
+        yield page, server
+
+
+async def test_a_spoken_question_is_shown_and_its_answer_is_heard(tmp_path, speech):
+    wav = microphone(speech, tmp_path / "mic.wav", 4.0, "What is the weather in Paris?", 30.0)
+    async with talking(tmp_path, wav) as (page, _):
+        await page.until(f"{BOT_SAYS}.includes('clear sky')")
+        await page.until(f"{STATE} === 'listening'")
+        assert "weather in paris" in (await page.run(USER_SAYS)).lower()
+        assert await page.run(BOT_SAYS) == "In Paris it is 18 degrees and a clear sky."
+        tools = await page.run("document.getElementById('tools').innerText")
+        assert 'get_weather({"city": "Paris"})' in tools
+        assert '"temperature": 18' in tools
+        assert (await page.run("document.getElementById('latency-last').innerText")).endswith(" ms")
+        cost = await page.run("document.getElementById('cost').innerText")
+        assert float(cost.removeprefix("$")) > 0
+        assert "Bot: In Paris it is 18 degrees" in await page.run(
+            "document.getElementById('spoken').textContent"
+        )
+
+        pcm = await heard(page)
+        assert int(np.abs(pcm.astype(int)).max()) > 3000
+        words = speech.ears.listen(pcm, 24000).lower()
+        assert "paris" in words
+        assert "clear sky" in words
+
+        (tmp_path / "page.png").write_bytes(await page.screenshot())
+        await page.key(*ENTER)
+        await page.until(f"{STATE} === 'idle'")
+        assert page.complaints == []
+
+
+async def test_a_barge_in_stops_the_answer_and_says_so(tmp_path, speech):
+    wav = microphone(speech, tmp_path / "mic.wav", 4.0, "Count to twenty.", 5.0, "Please stop.", 30.0)
+    async with talking(tmp_path, wav) as (page, _):
+        await page.until(f"{BOT_SAYS}.includes('I stop')")
+        await page.until(f"{STATE} === 'listening'")
+        assert await page.run("document.querySelector('.marks .cut').innerText") == "you interrupted here"
+        struck = await page.run("document.querySelector('.said.bot .unheard').innerText")
+        assert struck.rstrip().endswith("twenty.")
+        words = speech.ears.listen(await heard(page), 24000).lower()
+        assert words.startswith(("1", "one"))
+        assert not {"20", "twenty", "nineteen"} & set(words.replace(",", " ").split())
+        assert len(words) < 60, "the counting went on"
+        assert words.endswith("i stop.")
+        assert page.complaints == []
