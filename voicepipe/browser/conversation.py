@@ -20,6 +20,8 @@ try:
     from pipecat.transports.base_transport import TransportParams
     from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
     from pipecat.transports.smallwebrtc.transport import SmallWebRTCTransport
+
+    from voicepipe.browser.peer import closed
 except ImportError:
     raise MissingExtraError("talking in the browser", "browser") from None
 
@@ -80,7 +82,7 @@ class BrowserConversation:
             BotFailed: The bot did not make a pipeline.
         """
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(self._connection.disconnect)
+            undo.push_async_callback(self._close)
             sdp = await self._negotiated(offer)
             transport = SmallWebRTCTransport(self._connection, _params())
             transport.add_event_handler("on_client_disconnected", self._left)
@@ -120,9 +122,10 @@ class BrowserConversation:
         finally:
             self._running.cancel()
             [result] = await asyncio.gather(self._running, return_exceptions=True)
-            feed.close()
-            await self._connection.disconnect()
+            # Before the connection is closed, since that looks as if the person had left.
             self._note(result)
+            feed.close()
+            await self._close()
             self._over.set()
 
     def end(self, by: EndedBy) -> None:
@@ -135,6 +138,10 @@ class BrowserConversation:
         """Wait for its end; returns who ended it, and what there is to say about that."""
         await self._over.wait()
         return self._ended_by or "bot", self._detail
+
+    async def _close(self) -> None:
+        await self._connection.disconnect()
+        await closed(self._connection.pc)
 
     async def _left(self, *_: object) -> None:
         self.end("page")
