@@ -17,6 +17,7 @@ PACKAGE = Path(voicepipe.__file__).parent
 LAYERS = [
     "cli",
     "browser",
+    "bots",
     "phone",
     "agents",
     "offline",

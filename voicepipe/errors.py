@@ -81,3 +81,11 @@ class CarrierMessageError(VoicepipeError, ValueError):
 
 class CarrierStreamError(VoicepipeError):
     """A carrier's media stream that cannot be used: it did not start, or its sound is coded in a way we do not know."""
+
+
+class AudioDeviceError(VoicepipeError, OSError):
+    """A microphone or a loudspeaker that cannot be used."""
+
+    def __init__(self, device: str, why: str) -> None:
+        super().__init__(f"{device}: {why}")
+        self.device = device

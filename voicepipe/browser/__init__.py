@@ -3,7 +3,7 @@
 Importing it raises `MissingExtraError` where the extra "browser" is not installed.
 """
 
-from voicepipe.browser.bots import Bot
+from voicepipe.bots import Bot
 from voicepipe.browser.doors import Doors
 from voicepipe.browser.server import About, BrowserServer
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, Field
 
-from voicepipe.browser.bots import Bot, pipeline_of
+from voicepipe.bots import Bot, pipeline_of
 from voicepipe.browser.feed import Feed
 from voicepipe.errors import MissingExtraError, VoicepipeError
 from voicepipe.pipeline import Pipeline, RunResult, run

@@ -16,7 +16,7 @@ from aiohttp import web
 from loguru import logger
 from pydantic import ValidationError
 
-from voicepipe.browser.bots import Bot
+from voicepipe.bots import Bot
 from voicepipe.browser.conversation import BotFailed, BrowserConversation, Offer, OfferRefused
 from voicepipe.browser.doors import HEADERS, Doors
 from voicepipe.errors import PortTakenError, VoicepipeError

@@ -114,6 +114,34 @@ def run_in_browser(
         fail(error)
 
 
+@app.command()
+def talk(
+    bot: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A file that defines bot(transport, openai); without it, the bot that comes along."
+        ),
+    ] = None,
+    input_device: Annotated[
+        int | None, typer.Option(help="PortAudio's number of the microphone; the default one without it.")
+    ] = None,
+    output_device: Annotated[int | None, typer.Option(help="The same of the loudspeaker.")] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Talk with a bot through this machine's microphone: with OPENAI_API_KEY at OpenAI, without it on this machine."""
+    _log(verbose)
+    from voicepipe.cli.talk import run_talk
+
+    try:
+        code = run_talk(bot, input_device=input_device, output_device=output_device, local=local)
+    except EXPECTED as error:
+        fail(error)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Run the command line."""
     app()
