@@ -1,7 +1,6 @@
 """A bot to talk with in the browser: `voicepipe run examples/browser_bot.py`, or in the terminal: `voicepipe talk ...`."""
 
 from pipecat.services.llm_service import FunctionCallParams
-
 from voicepipe import AudioResampler, OpenAIRealtimeLLMService, Pipeline
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
