@@ -144,6 +144,7 @@ class TestFiles:
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
     def test_each_is_in_the_table_and_has_a_test(self, path):
         assert f"[{path.name}]({path.name})" in (ROOT / "examples" / "README.md").read_text()
+        assert f"`{path.name}`" in (ROOT / "docs" / "examples.md").read_text()
         tests = "".join(test.read_text() for test in (ROOT / "tests").rglob("test_*.py"))
         assert f'example("{path.stem}")' in tests or f'"{path.stem}.py"' in tests
 
