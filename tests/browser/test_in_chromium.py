@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -132,4 +134,76 @@ async def test_a_barge_in_stops_the_answer_and_says_so(tmp_path, speech):
         assert not {"20", "twenty", "nineteen"} & set(words.replace(",", " ").split())
         assert len(words) < 60, "the counting went on"
         assert words.endswith("i stop.")
+        assert page.complaints == []
+
+
+BOT = """
+from voicepipe import Pipeline
+
+def bot(transport):
+    return Pipeline([transport.input(), transport.output()])
+"""
+ALERT = "(document.getElementById('alert').hidden ? '' : document.getElementById('alert').innerText)"
+REFUSE = """
+navigator.mediaDevices.getUserMedia =
+  () => Promise.reject(new DOMException("Permission denied", "NotAllowedError"));
+"""
+
+
+async def test_what_goes_wrong_is_said_on_the_page_and_a_changed_bot_is_gone_on_with(tmp_path):
+    path = tmp_path / "bot.py"
+    path.write_text(BOT)
+    async with chromium(tmp_path / "profile") as page:
+        async with bot_page(path, "--dev", speech="tones") as (url, server):
+            await page.go_to(url)
+            await page.until("document.title === 'bot'")
+            await page.run("document.getElementById('talk').focus()")
+            await page.key(*ENTER)
+            await page.until(f"{STATE} === 'listening'")
+            path.write_text(BOT.replace("transport.input(), ", "transport.input(), *[], "))
+            os.utime(path, (1, 1))
+            await page.until(f"{ALERT}.includes('this is the new bot')")
+            await page.until(f"{STATE} === 'listening'")
+
+            await page.key(*TAB)
+            await page.key(*ENTER)
+            assert await page.run("document.getElementById('mute').ariaPressed") == "true"
+
+            path.write_text("def bot(transport):\n    raise RuntimeError('no luck')\n")
+            os.utime(path, (2, 2))
+            await page.until(f"{ALERT}.includes('RuntimeError: no luck')")
+            assert await page.run(STATE) == "idle"
+            assert await page.run("document.getElementById('mute').disabled")
+
+            path.write_text(BOT)
+            os.utime(path, (3, 3))
+            await server.until(re.compile(r"(has changed and is loaded.*){3}", re.DOTALL))
+            await page.run("document.getElementById('talk').click()")
+            await page.until(f"{STATE} === 'listening'")
+        await page.until(f"{ALERT}.includes('server has stopped')")
+        await page.run("document.getElementById('talk').click()")
+        await page.until(f"{ALERT}.includes('cannot be reached')")
+        await page.run(REFUSE)
+        await page.run("document.getElementById('talk').click()")
+        await page.until(f"{ALERT}.includes('may not use the microphone')")
+
+
+async def test_every_control_has_a_name_and_the_page_fits_a_telephone(tmp_path):
+    async with bot_page(speech="tones") as (url, _), chromium(tmp_path / "profile") as page:
+        await page.ask(
+            "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True
+        )
+        await page.go_to(url)
+        await page.until("document.title === 'voicepipe'")
+        tree = (await page.ask("Accessibility.getFullAXTree"))["nodes"]
+        roles = {node["role"]["value"]: [] for node in tree if not node["ignored"]}
+        for node in tree:
+            if not node["ignored"]:
+                roles[node["role"]["value"]].append(node.get("name", {}).get("value", ""))
+        assert roles["button"] == ["Start talking", "Mute"]
+        assert all(roles["region"])
+        assert all(roles["heading"])
+        assert {"banner", "main", "complementary", "contentinfo", "status"} <= set(roles)
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        (tmp_path / "page.png").write_bytes(await page.screenshot())
         assert page.complaints == []
