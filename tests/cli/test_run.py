@@ -30,8 +30,7 @@ async def test_a_changed_file_is_loaded_and_those_who_talk_begin_anew(tmp_path):
     path.write_text(BOT.format(name="first"))
     async with bot_page(path, "--dev", speech="tones") as (url, server), caller(url) as person:
         await person.begin()
-        person.mouth.say("hello")
-        await person.until_heard("Hello!")
+        await person.ask("hello")
 
         path.write_text("def bot(transport:\n")
         os.utime(path, (1, 1))
@@ -56,10 +55,10 @@ async def test_it_says_which_api_it_talks_with_and_never_the_key(tmp_path):
 async def test_it_ends_on_sigterm_while_somebody_talks():
     async with bot_page(speech="tones") as (url, server), caller(url) as person:
         await person.begin()
-        person.mouth.say("hello")
-        await person.until_heard("Hello!")
+        await person.ask("hello")
         server.process.send_signal(signal.SIGTERM)
         assert (await person.ended())["by"] == "server"
+        await server.process.wait()
 
 
 class TestWrongUse:

@@ -15,9 +15,8 @@ from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 from av import AudioFrame, AudioResampler
 
-from tests.support.tones import heard, spoken
+from tests.support.tones import spoken
 from voicepipe.browser.peer import closed
-from voicepipe.transports.sound import Sound
 
 RATE = 24000
 _PIECE = RATE // 50
@@ -92,24 +91,44 @@ class Caller:
         async with self.http.delete(url, headers=headers) as response:
             return response.status
 
-    async def until_told(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait for a message; returns it."""
+    async def until_told(
+        self, condition: Callable[[dict[str, Any]], bool], *, after: int = 0, within_secs: float = WITHIN_SECS
+    ) -> dict[str, Any]:
+        """Wait for a message, of those after the first so many; returns it."""
 
         def found() -> list[dict[str, Any]]:
-            return [message for message in self.told if condition(message)]
+            return [message for message in self.told[after:] if condition(message)]
 
-        async with asyncio.timeout(WITHIN_SECS), self._changed:
+        async with asyncio.timeout(within_secs), self._changed:
             await self._changed.wait_for(found)
         return found()[0]
 
-    async def until_heard(self, words: str) -> str:
-        """Wait until the words are in what came; returns all that was heard."""
-        async with asyncio.timeout(WITHIN_SECS), self._changed:
-            await self._changed.wait_for(lambda: words in self.heard())
-        return self.heard()
+    async def ask(self, words: str, answer: str = "") -> dict[str, Any]:
+        """Ask until the answer comes, as one does on a bad line: on a busy machine pieces of sound come late or not at all.
 
-    def heard(self) -> str:
-        return heard(Sound(bytes(self._pcm), RATE))
+        Returns:
+            The turn as it was told first with sound.
+        """
+        for _ in range(3):
+            self.mouth.say(words)
+            told = len(self.told)
+            try:
+                return await self.until_told(
+                    lambda message: _answers(message, answer), after=told, within_secs=8.0
+                )
+            except TimeoutError:
+                continue
+        raise TimeoutError(f"{words!r} was not answered with {answer!r}: {self.told[-3:]}")
+
+    async def until_loud(self, ms: int) -> None:
+        """Wait until so much has come that is no silence."""
+        async with asyncio.timeout(WITHIN_SECS), self._changed:
+            await self._changed.wait_for(lambda: self.loud_ms >= ms)
+
+    @property
+    def loud_ms(self) -> float:
+        samples = np.frombuffer(bytes(self._pcm), np.int16).astype(int)
+        return float((np.abs(samples) > 1000).sum()) * 1000 / RATE
 
     async def close(self) -> None:
         await closed(self.peer)
@@ -140,6 +159,10 @@ class Caller:
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _answers(message: dict[str, Any], answer: str) -> bool:
+    return message["type"] == "turn" and message["latency_ms"] is not None and answer in message["bot"]
 
 
 @asynccontextmanager
