@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs check bench bench-peers format lock clean
+.PHONY: help demo test lint types docs check bench bench-peers soak format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ check: lint types test docs ## what CI runs
 
 bench: $(READY) ## the benchmarks
 	@$(BIN)/python -m tests.benchmarks
+
+soak: $(READY) ## 50 calls at once for ten minutes, then 1,000 short ones
+	@$(BIN)/python -m tests.reliability.soak
 
 bench-peers: $(READY) ## the benchmarks against peers, and their page
 	@$(BIN)/python -m tests.benchmarks.peers install

@@ -16,8 +16,11 @@ PACKAGE = Path(voicepipe.__file__).parent
 # Each layer may import those after it, and itself.
 LAYERS = [
     "cli",
+    "browser",
+    "bots",
     "phone",
     "agents",
+    "offline",
     "local",
     "services",
     "transports",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicepipe.audio.resampler import AudioResampler
+    from voicepipe.offline import openai_or_local
     from voicepipe.pipeline import Pipeline, RunResult, run
     from voicepipe.realtime.fillers import Filler
     from voicepipe.realtime.interruptions import Interruptions
@@ -32,6 +33,7 @@ _HOME = {
     "RunResult": "voicepipe.pipeline",
     "TelephonyTransport": "voicepipe.transports.telephony",
     "WavFileTransport": "voicepipe.transports.wav_file",
+    "openai_or_local": "voicepipe.offline",
     "run": "voicepipe.pipeline",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "TelephonyTransport",
     "WavFileTransport",
     "__version__",
+    "openai_or_local",
     "run",
 ]
 

@@ -106,3 +106,11 @@ class CarrierRefusedError(PhoneError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class AudioDeviceError(VoicepipeError, OSError):
+    """A microphone or a loudspeaker that cannot be used."""
+
+    def __init__(self, device: str, why: str) -> None:
+        super().__init__(f"{device}: {why}")
+        self.device = device

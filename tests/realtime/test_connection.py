@@ -287,6 +287,15 @@ class TestUnreachable:
             "wss://realtime.example/v1 cannot be reached: the name of the host is not known: Name or service not known"
         )
 
+    async def test_a_plain_websocket_where_tls_was_wanted(self):
+        async def hold(connection: ServerConnection) -> None:
+            await connection.wait_closed()
+
+        async with serve(hold, "127.0.0.1", 0, open_timeout=0.1) as server:
+            port = server.sockets[0].getsockname()[1]
+            error = await refused(Endpoint(f"wss://127.0.0.1:{port}/v1", proxy=None))
+        assert "is there a wss:// server at this port?" in str(error)
+
     async def test_no_tls_where_tls_was_wanted(self):
         async with tcp(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (port, _):
             error = await refused(Endpoint(f"wss://127.0.0.1:{port}/v1"))

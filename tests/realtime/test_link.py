@@ -79,6 +79,26 @@ async def linked(reconnect: Reconnect = NOW) -> AsyncIterator[tuple[ScriptedServ
             await link.close()
 
 
+@pytest.mark.virtual_time
+async def test_a_server_that_does_not_get_ready_is_left_for_another_connection():
+    async with linked() as (_, owner, link):
+        await asyncio.sleep(19)
+        assert owner.told == ["up"]
+        await owner.until("up", 2)
+        assert owner.told == ["up", "down 1006", "up"]
+        link.settled(None)
+        await asyncio.sleep(60)
+        assert owner.told == ["up", "down 1006", "up"]
+
+
+@pytest.mark.virtual_time
+async def test_one_that_never_gets_ready_is_given_up_with_the_reason():
+    async with linked() as (_, owner, _):
+        await asyncio.sleep(100)
+        assert owner.told[-1] == "gone"
+        assert str(owner.error).endswith("(code 1006: the session was not ready within 20 s)")
+
+
 async def test_a_lost_connection_is_replaced_at_once():
     async with linked() as (server, owner, _):
         await server.vanish()

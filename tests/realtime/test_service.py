@@ -492,3 +492,19 @@ class TestConnecting:
     def test_a_translation_model_is_refused_and_the_endpoint_for_it_named(self):
         with pytest.raises(ValueError, match="/v1/realtime/translations"):
             OpenAIRealtimeLLMService(api_key="k", model="gpt-realtime-translate-2")
+
+
+async def test_a_turn_whose_end_was_never_told_is_closed_before_the_next_one():
+    async with conversation() as (bot, server, _):
+        await server.say(speech_started("item_u1"), speech_started("item_u2"), speech_stopped("item_u2"))
+        await bot.down.wait_for(UserStoppedSpeakingFrame, count=2)
+        names = bot.down.names(UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
+    assert names == ["UserStartedSpeakingFrame", "UserStoppedSpeakingFrame"] * 2
+
+
+async def test_the_end_of_a_turn_that_was_never_begun_is_no_news():
+    async with conversation() as (bot, server, _):
+        await server.say(speech_stopped("item_u1"), speech_started("item_u2"), speech_stopped("item_u2"))
+        await bot.down.wait_for(UserStoppedSpeakingFrame)
+        names = bot.down.names(UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
+    assert names == ["UserStartedSpeakingFrame", "UserStoppedSpeakingFrame"]

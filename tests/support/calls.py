@@ -44,6 +44,13 @@ class Phone:
     calls: list[Answered]
     _ended: asyncio.Condition
 
+    running: int = 0
+
+    async def all_ended(self) -> None:
+        """Wait for all calls to be over on the bot's side."""
+        async with self._ended:
+            await self._ended.wait_for(lambda: self.running == 0)
+
     async def ended(self) -> Answered:
         """Wait for the last call to be over on the bot's side, and return it."""
         async with self._ended:
@@ -77,23 +84,28 @@ async def answering(
     *,
     on_call: Callable[[Answered], Awaitable[None]] | None = None,
     hears: Callable[[dict[str, Any]], bool] | None = None,
+    keeps: bool = True,
     **transport_kwargs: Any,
 ) -> AsyncIterator[Phone]:
     """Answer calls with a pipeline of `middle` between a telephony transport's ends.
 
-    With `hears`, only those messages of the carrier arrive of which it says so.
+    With `hears`, only those messages of the carrier arrive of which it says so. Unless it `keeps`, a call is forgotten when
+    it is over, and its frames are not kept at all.
     """
 
     async def serve_call(websocket: ServerConnection) -> None:
         socket = HardOfHearing(websocket, hears) if hears else websocket
         transport = TelephonyTransport(socket, **transport_kwargs)
         up, down = Recorder(keep=FrameDirection.UPSTREAM), Recorder(keep=FrameDirection.DOWNSTREAM)
-        pipeline = Pipeline([transport.input(), *middle(), up, down, transport.output()])
+        between = [up, down] if keeps else []
+        pipeline = Pipeline([transport.input(), *middle(), *between, transport.output()])
         worker = PipelineWorker(pipeline, enable_rtvi=False)
         call = Answered(transport, worker, up, down)
         for name in ("on_client_connected", "on_client_disconnected"):
             transport.add_event_handler(name, lambda *_, name=name: call.events.append(name))
-        phone.calls.append(call)
+        phone.running += 1
+        if keeps:
+            phone.calls.append(call)
 
         async def started(_worker: PipelineWorker) -> None:
             if on_call is not None:
@@ -102,6 +114,7 @@ async def answering(
         result = await run(worker, handle_signals=False, on_started=started)
         async with phone._ended:
             call.result = result
+            phone.running -= 1
             phone._ended.notify_all()
 
     async with calls_served(serve_call) as port:

@@ -1,4 +1,4 @@
-"""The command line: `voicepipe demo`, `voicepipe serve-local`, `voicepipe calls`."""
+"""The command line: `voicepipe demo`, `voicepipe serve-local`, `voicepipe run`, `voicepipe talk`, `voicepipe calls`."""
 
 from voicepipe.cli.app import main
 

@@ -105,6 +105,72 @@ def serve_local(
         fail(error)
 
 
+@app.command("run")
+def run_in_browser(
+    bot: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A file that defines bot(transport, openai); without it, the bot that comes along."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(help="The page's port; 0 takes a free one.")] = 7860,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    origin: Annotated[
+        list[str] | None, typer.Option(help="The origin of a proxy in front, e.g. https://bot.example.")
+    ] = None,
+    max_conversations: Annotated[int, typer.Option(help="How many conversations it holds at once.")] = 4,
+    local: Annotated[
+        bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
+    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Load the file again whenever it changes.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve a page where you talk with a bot: with OPENAI_API_KEY at OpenAI, without it on this machine."""
+    _log(verbose)
+    try:
+        from voicepipe.cli.run import run_page
+
+        run_page(
+            bot,
+            host=host,
+            port=port,
+            origins=origin or (),
+            max_conversations=max_conversations,
+            local=local,
+            dev=dev,
+        )
+    except EXPECTED as error:
+        fail(error)
+
+
+@app.command()
+def talk(
+    bot: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A file that defines bot(transport, openai); without it, the bot that comes along."
+        ),
+    ] = None,
+    input_device: Annotated[
+        int | None, typer.Option(help="PortAudio's number of the microphone; the default one without it.")
+    ] = None,
+    output_device: Annotated[int | None, typer.Option(help="The same of the loudspeaker.")] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Talk with a bot through this machine's microphone: with OPENAI_API_KEY at OpenAI, without it on this machine."""
+    _log(verbose)
+    from voicepipe.cli.talk import run_talk
+
+    try:
+        code = run_talk(bot, input_device=input_device, output_device=output_device, local=local)
+    except EXPECTED as error:
+        fail(error)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Run the command line."""
     app()

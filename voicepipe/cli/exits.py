@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from voicepipe.errors import (
+    AudioDeviceError,
     ConnectionRefused,
     MissingExtraError,
     PortTakenError,
@@ -30,6 +31,8 @@ class Exit(IntEnum):
     MISSING_EXTRA = 4
     REFUSED = 5
     """The server cannot be reached or refused the key, the model or the settings."""
+    NO_AUDIO_DEVICE = 6
+    """There is no microphone or no loudspeaker, or it cannot be used."""
 
 
 EXPECTED = (VoicepipeError, FileNotFoundError, IsADirectoryError, ValidationError)
@@ -42,6 +45,8 @@ def exit_for(error: Exception) -> Exit:
         return Exit.MISSING_EXTRA
     if isinstance(error, PortTakenError):
         return Exit.PORT_TAKEN
+    if isinstance(error, AudioDeviceError):
+        return Exit.NO_AUDIO_DEVICE
     return Exit.REFUSED if isinstance(error, ConnectionRefused) else Exit.BAD_INPUT
 
 

@@ -24,6 +24,8 @@ class Limits:
         connect_secs: For the handshake; a realtime API answers within one second, a wrong address never.
         close_secs: For the peer's half of a close; then the socket is cut.
         max_queued_bytes: Of messages that the socket has not taken; 4 MB are a minute of 24 kHz sound as base64.
+        ready_secs: From the handshake until the session has its settings; a server that says nothing of them, or something
+            that cannot be read, is left for another connection. None waits for ever.
         idle_secs: Without anything from the peer for so long, be it a pong, the connection is taken as lost. The peer is
             pinged twice in that time, so that one that lives is always heard. None waits for ever, and does not ping.
 
@@ -34,10 +36,16 @@ class Limits:
     connect_secs: float = 10.0
     close_secs: float = 2.0
     max_queued_bytes: int = 4_000_000
+    ready_secs: float | None = 20.0
     idle_secs: float | None = 40.0
 
     def __post_init__(self) -> None:
-        for name, value in (("connect_secs", self.connect_secs), ("idle_secs", self.idle_secs)):
+        waits = {
+            "connect_secs": self.connect_secs,
+            "ready_secs": self.ready_secs,
+            "idle_secs": self.idle_secs,
+        }
+        for name, value in waits.items():
             if value is not None and not value > 0:
                 raise SettingsError(name, f"is more than 0 seconds, not {value:g}")
 
@@ -118,6 +126,12 @@ class Connection:
         self._queue.append(message.message)
         self._queued_bytes += size
         self._something_to_send.set()
+
+    def abandon(self, why: str) -> None:
+        """Cut the socket, as if the peer had; `on_closed` is told why."""
+        if self._socket is not None:
+            self._lost_because = why
+            self._socket.transport.abort()
 
     async def close(self) -> None:
         """End the connection and both tasks. May be called more than once, and from within `on_message`."""

@@ -169,6 +169,9 @@ def _why(endpoint: Endpoint, error: Exception) -> str:
             why = f"the proxy answered with HTTP status {error.response.status_code}"
         case ImportError():
             why = "a SOCKS proxy needs the package python-socks: pip install 'python-socks[asyncio]'"
+        case ConnectionError() if endpoint.url.startswith("wss:"):
+            why = "the connection broke while TLS was agreed on; is there a wss:// server at this port?"
         case _:
-            why = str(error)
+            # Of a connection that is reset, some event loops say nothing more than that.
+            why = str(error) or f"the connection broke ({type(error).__name__})"
     return why

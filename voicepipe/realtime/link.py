@@ -104,7 +104,7 @@ class Link:
         self.is_due = False
         """Whether the session should be renewed in the next quiet moment."""
         self._owner = owner
-        self._limits = limits
+        self._limits = limits or Limits()
         self._reconnect = reconnect or Reconnect()
         self._chance = chance
         self._connection: Connection | None = None
@@ -112,6 +112,7 @@ class Link:
         self._is_closed = False
         self._replacing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        """Until the session is settled, when that has taken too long; from there on, when it is due."""
         self._telling: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -181,8 +182,8 @@ class Link:
                 return
 
     async def _connect(self) -> None:
-        connection = await self._opened()
-        self._connection = connection
+        self._connection = await self._opened()
+        self._expect_settling(self._connection)
         await self._owner.link_up()
 
     async def _opened(self) -> Connection:
@@ -250,12 +251,14 @@ class Link:
         finally:
             self._replacing = None
         self._connection = new
+        self._expect_settling(new)
         await self._owner.link_down(Closed(1000, "renewed"))
         await self._owner.link_up()
         if old is not None:
             await old.close()
 
     async def _drop(self) -> None:
+        self._stop_timer()
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -263,6 +266,13 @@ class Link:
     def _due(self) -> None:
         self.is_due = True
         self._telling = asyncio.create_task(_awaited(self._owner.link_due()), name="a session is due")
+
+    def _expect_settling(self, connection: Connection) -> None:
+        self._stop_timer()
+        secs = self._limits.ready_secs
+        if secs is not None:
+            why = f"the session was not ready within {secs:g} s"
+            self._timer = asyncio.get_running_loop().call_later(secs, connection.abandon, why)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -48,6 +48,7 @@ class Turns:
     def __init__(self, service: RealtimeService, policy: Interruptions) -> None:
         self.aggregator_decides = False
         """Whether a context aggregator in the pipeline decides when the user's turns begin and end."""
+        self._is_announced = False
         self._service = service
         self._policy = policy
         self._gate = Gate(policy)
@@ -178,6 +179,10 @@ class Turns:
 
     async def _begin_turn(self, *, interrupts: bool) -> None:
         service = self._service
+        if self._is_announced:
+            # The end of the turn before was lost with a connection, or the server forgot to tell it.
+            await self._announce_end()
+        self._is_announced = True
         if self.aggregator_decides:
             await service.broadcast_frame(ProposedUserStartedSpeakingFrame)
             return
@@ -191,12 +196,17 @@ class Turns:
     async def _end_turn(self, *, answers: bool) -> None:
         service = self._service
         await service.turn_ended()
-        decided, proposed = UserStoppedSpeakingFrame, ProposedUserStoppedSpeakingFrame
-        await service.broadcast_frame(proposed if self.aggregator_decides else decided)
+        if self._is_announced:
+            await self._announce_end()
         if self._suspension is not None:
             self._waiting = service.create_task(self._wait_for_words(), "wait for words")
         elif answers:
             await self._answer()
+
+    async def _announce_end(self) -> None:
+        self._is_announced = False
+        decided, proposed = UserStoppedSpeakingFrame, ProposedUserStoppedSpeakingFrame
+        await self._service.broadcast_frame(proposed if self.aggregator_decides else decided)
 
     async def _answer(self) -> None:
         if self._service.session.wants_answers:

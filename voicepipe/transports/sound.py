@@ -12,6 +12,8 @@ import soundfile
 
 from voicepipe.errors import AudioFormatError
 
+_LARGEST_FLOAT = 1e6
+"""Full scale is 1; what is so far beyond it is as loud as anything."""
 _SILENT_PEAK = 33
 """On the 16-bit scale, -60 dB: what is softer all the way holds no words."""
 
@@ -60,5 +62,7 @@ def read_wav(path: str | Path) -> Sound:
         raise AudioFormatError(f"{path}: is not a WAV file that can be read ({error})") from None
     if not len(channels):
         raise AudioFormatError(f"{path}: is empty, it holds no sound")
+    # Floats may be no numbers at all, or so large that their sum is none.
+    channels = np.clip(np.nan_to_num(channels), -_LARGEST_FLOAT, _LARGEST_FLOAT)
     mono = np.clip(np.rint(channels.mean(axis=1) * 32768), -32768, 32767)
     return Sound(mono.astype("<i2").tobytes(), rate)

@@ -183,3 +183,30 @@ async def test_a_stream_on_starlette_reads_like_any_other(starlette):
     await stream.start()
     assert [event async for event in stream.events()] == [KeyPressed("1")]
     assert json.loads(stream.wire.clear())["streamSid"] == "MZ1"
+
+
+@pytest.mark.virtual_time
+async def test_a_stream_on_which_nothing_comes_any_more_is_over():
+    class FallsSilent(ScriptedSocket):
+        async def recv(self) -> str:
+            return await super().recv() if self._lines else await asyncio.Event().wait()
+
+    socket = FallsSilent(TWILIO["connected"], TWILIO["start"], TWILIO["media"])
+    stream = MediaStream(socket, limits=StreamLimits(silent_secs=7))
+    await stream.start()
+    began = asyncio.get_running_loop().time()
+    assert len([event async for event in stream.events()]) == 1
+    assert asyncio.get_running_loop().time() - began == pytest.approx(7)
+    assert stream.was_silent
+
+
+async def test_a_second_start_that_cannot_be_used_is_passed_over():
+    other = TWILIO["start"].replace("audio/x-mulaw", "audio/x-opus")
+    stream = MediaStream(
+        ScriptedSocket(TWILIO["connected"], TWILIO["start"], other, TWILIO["media"], TWILIO["stop"])
+    )
+    await stream.start()
+    events = stream.events()
+    assert [type(await anext(events)).__name__ for _ in range(2)] == ["SoundArrived", "StreamStopped"]
+    await events.aclose()
+    assert stream.unreadable == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -103,7 +102,7 @@ class PlivoDialect:
             raise BadMessageError("playAudio: sampleRate is not that of the stream, 8000")
         try:
             return Play(b64decode(field(event, "media", "payload"), validate=True))
-        except binascii.Error:
+        except ValueError:
             raise BadMessageError("playAudio: payload is not base64") from None
 
     def _event(self, kind: str, **rest: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -87,7 +86,7 @@ class TelnyxDialect:
             raise BadMessageError(f"an unknown event {kind!r}")
         try:
             sound = b64decode(field(event, "media", "payload"), validate=True)
-        except binascii.Error:
+        except ValueError:
             raise BadMessageError("media: payload is not base64") from None
         if not _SHORTEST <= len(sound) <= _LONGEST:
             raise BadMessageError(f"media: {len(sound) / 8:g} ms of sound are not 20 ms to 30 s")

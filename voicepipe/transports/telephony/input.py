@@ -101,7 +101,10 @@ class TelephonyInput(SoundHops):
             return
         self._has_hung_up = True
         await self._on_disconnected()
-        await self.push_frame(EndWorkerFrame(reason="the caller hung up"), FrameDirection.UPSTREAM)
+        gone = (
+            "nothing came from the carrier for too long" if self._stream.was_silent else "the caller hung up"
+        )
+        await self.push_frame(EndWorkerFrame(reason=gone), FrameDirection.UPSTREAM)
 
     async def _stop(self) -> None:
         self._is_over = True

@@ -21,6 +21,7 @@ from voicepipe.transports.telephony.reading import (
     Json,
     callers_sound,
     number,
+    one_line,
     parsed,
     part,
     text,
@@ -60,7 +61,7 @@ class PlivoWire:
         if kind == "start":
             return [self._started(event)]
         if kind in ("playFailed", "error"):
-            return [Complaint(str(event.get("reason") or "no reason given"))]
+            return [Complaint(one_line(str(event.get("reason") or "no reason given")))]
         return [StreamStopped()] if kind == "stop" else []
 
     def _started(self, event: Json) -> StreamStarted:

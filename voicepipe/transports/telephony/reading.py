@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
@@ -13,6 +12,10 @@ from voicepipe.errors import CarrierMessageError
 from voicepipe.transports.telephony.events import SoundArrived
 
 Json = Mapping[str, Any]
+
+_LONGEST_LINE: Final = 300
+_MOST_DIGITS: Final = 18
+"""No number of a carrier has more; Python refuses to read thousands of them."""
 
 
 def parsed(message: str | bytes) -> Json:
@@ -60,11 +63,16 @@ def text_or_empty(event: Json, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def one_line(words: str) -> str:
+    """Return words of a stranger's as they may stand in a log: one line, not long, nothing that moves a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)[:_LONGEST_LINE]
+
+
 def number(event: Json, name: str) -> int | None:
     """Return a whole number, which some carriers write as text, or None if there is none."""
     value = event.get(name)
     if isinstance(value, str) and value.isdecimal():
-        return int(value)
+        return int(value) if len(value) <= _MOST_DIGITS else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
@@ -96,8 +104,10 @@ def callers_sound(event: Json) -> list[SoundArrived]:
     # A stream of both tracks would let the bot hear itself.
     if media.get("track", "inbound") != "inbound":
         return []
+    payload = text(media, "payload")
     try:
-        sound = b64decode(text(media, "payload"), validate=True)
-    except binascii.Error as error:
+        sound = b64decode(payload, validate=True)
+    except ValueError as error:
+        # Of `binascii.Error`, and of letters beyond ASCII.
         raise CarrierMessageError("media.payload", f"is not base64 ({error})") from None
     return [SoundArrived(sound, number(media, "chunk"))]

@@ -23,6 +23,8 @@ class StreamLimits:
 
     Parameters:
         start_secs: For the carrier's `start`, which comes right after the handshake.
+        silent_secs: For the next message; carriers send the caller's sound 50 times a second, silence too, so one that says
+            nothing for so long is gone. None waits for ever.
         send_secs: For the socket to take one message; a carrier that reads takes it at once, so then it is dead.
         close_secs: For the other half of a close.
         marks_secs: For marks that are overdue, before the sound is taken for played.
@@ -30,6 +32,7 @@ class StreamLimits:
     """
 
     start_secs: float = 10.0
+    silent_secs: float | None = 40.0
     send_secs: float = 10.0
     close_secs: float = 2.0
     marks_secs: float = 3.0
@@ -52,6 +55,8 @@ class MediaStream:
         """What the carrier said at the start, once it has."""
         self.unreadable = 0
         """How many messages could not be read."""
+        self.was_silent = False
+        """Whether it ended because nothing came for too long."""
         self.limits = limits or StreamLimits()
         """How long and how much it waits."""
         self._socket = socket
@@ -107,16 +112,24 @@ class MediaStream:
                         return event
 
     async def events(self) -> AsyncIterator[CarrierEvent]:
-        """Yield what the carrier says, until its socket ends. A message that cannot be read is passed over and counted."""
+        """Yield what the carrier says, until its socket ends or nothing comes for too long.
+
+        A message that cannot be read is passed over and counted.
+        """
         while True:
             try:
-                message = await self._socket.recv()
+                async with asyncio.timeout(self.limits.silent_secs):
+                    message = await self._socket.recv()
             except ConnectionClosed as closed:
                 logger.debug(f"the {self.wire.name} stream has ended: {closed}")
                 return
+            except TimeoutError:
+                self.was_silent = True
+                logger.warning(f"nothing came from {self.wire.name} for {self.limits.silent_secs:g} s")
+                return
             try:
                 events = self.wire.receive(message)
-            except CarrierMessageError as error:
+            except (CarrierMessageError, CarrierStreamError) as error:
                 self.unreadable += 1
                 if self.unreadable == 1:
                     logger.warning(f"a message of {self.wire.name} cannot be read: {error}")

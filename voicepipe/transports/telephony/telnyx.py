@@ -20,6 +20,7 @@ from voicepipe.transports.telephony.reading import (
     Json,
     callers_sound,
     number,
+    one_line,
     parameters,
     parsed,
     part,
@@ -103,4 +104,4 @@ class TelnyxWire:
 
 def _complaint(problem: Json) -> Complaint:
     words = (str(problem[name]) for name in ("code", "title", "detail") if problem.get(name))
-    return Complaint(" ".join(words) or "no reason given")
+    return Complaint(one_line(" ".join(words)) or "no reason given")
