@@ -21,8 +21,8 @@ LAYERS = [
     "local",
     "services",
     "transports",
-    "realtime",
     "telemetry",
+    "realtime",
     "audio",
     "pipeline",
     "frames",
@@ -73,5 +73,7 @@ def test_an_import_only_goes_down_the_layers(path):
         assert LAYERS.index(other) > LAYERS.index(layer), f"{layer} imports {module}"
         if layer == "services":
             assert other not in ("transports", "pipeline"), f"a provider imports {module}"
+        if layer == "telemetry":
+            assert other not in ("pipeline",), f"what watches a pipeline imports {module}"
         if layer == "local" and other == "services":
             pytest.fail(f"the local server reads {module} of a provider, not only its events")

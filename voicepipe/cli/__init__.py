@@ -1,4 +1,4 @@
-"""The command line: `voicepipe demo`, `voicepipe serve-local`."""
+"""The command line: `voicepipe demo`, `voicepipe serve-local`, `voicepipe calls`."""
 
 from voicepipe.cli.app import main
 

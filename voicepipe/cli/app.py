@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from loguru import logger
-from rich.console import Console
-from rich.markup import escape
 
-from voicepipe.cli.exits import EXPECTED, exit_for
+from voicepipe.cli import calls
+from voicepipe.cli.exits import EXPECTED, fail
 
 app = typer.Typer(
     name="voicepipe",
@@ -20,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(calls.app)
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 
@@ -44,7 +45,7 @@ def demo(
     try:
         code = run_demo(question, out=out, live=live, model=model, script=script, port=port)
     except EXPECTED as error:
-        _fail(error)
+        fail(error)
     raise typer.Exit(code)
 
 
@@ -72,7 +73,7 @@ def serve_local(
             port=port, script=script, llm=llm, llm_model=llm_model, tones=tones, max_sessions=max_sessions
         )
     except EXPECTED as error:
-        _fail(error)
+        fail(error)
 
 
 def main() -> None:
@@ -85,9 +86,3 @@ def _log(verbose: bool) -> None:
     logger.remove()
     if verbose:
         logger.add(sys.stderr, level="DEBUG")
-
-
-def _fail(error: Exception) -> NoReturn:
-    """Say in one line what is wrong and leave with the code for it."""
-    Console(stderr=True).print(f"[red]voicepipe:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-    raise typer.Exit(int(exit_for(error)))

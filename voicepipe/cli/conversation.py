@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
-from pipecat.observers.base_observer import BaseObserver, FramePushed
-
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     ErrorFrame,
@@ -27,6 +25,7 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.telemetry.first_hop import FirstHopObserver
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class Conversation:
         return [line for line in self.lines if line.who == who]
 
 
-class ConversationObserver(BaseObserver):
+class ConversationObserver(FirstHopObserver):
     """Writes a conversation down while it happens.
 
     Args:
@@ -82,21 +81,15 @@ class ConversationObserver(BaseObserver):
         self._user: Line | None = None
         self._bot: Line | None = None
         self._calls: dict[str, Line] = {}
-        self._seen: set[int] = set()
         self._turn_ended_ms: float | None = None
 
-    async def on_push_frame(self, data: FramePushed) -> None:
-        """Take note of a frame at its first hop; of a broadcast one, of the copy that goes first."""
-        write = self._WRITERS.get(type(data.frame))
-        if write is None or not data.first_push:
-            return
-        sibling = data.frame.broadcast_sibling_id
-        if sibling is not None and sibling in self._seen:
-            self._seen.discard(sibling)
-            return
-        if sibling is not None:
-            self._seen.add(data.frame.id)
-        write(self, data.frame, data.timestamp / 1e6)
+    def observes(self, frame_type: type[Frame]) -> bool:
+        """Whether a frame is about the conversation."""
+        return frame_type in self._WRITERS
+
+    def observed(self, frame: Frame, at_ms: float) -> None:
+        """Write down what a frame means."""
+        self._WRITERS[type(frame)](self, frame, at_ms)
         self._changed()
 
     def _add(self, line: Line) -> Line:

@@ -1,10 +1,14 @@
-"""Exit codes of the command line, the same for all commands."""
+"""How commands end when something is wrong: exit codes, the same for all commands, and the line that says why."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NoReturn
 
+import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
 
 from voicepipe.errors import (
     ConnectionRefused,
@@ -39,3 +43,9 @@ def exit_for(error: Exception) -> Exit:
     if isinstance(error, PortTakenError):
         return Exit.PORT_TAKEN
     return Exit.REFUSED if isinstance(error, ConnectionRefused) else Exit.BAD_INPUT
+
+
+def fail(error: Exception) -> NoReturn:
+    """Say in one line what is wrong and leave with the code for it."""
+    Console(stderr=True).print(f"[red]voicepipe:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    raise typer.Exit(int(exit_for(error)))

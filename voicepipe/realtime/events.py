@@ -92,12 +92,21 @@ class UserTranscript:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionUsage:
-    """What transcribing a turn of the user's cost; tokens or seconds, as the model is billed."""
+    """What transcribing a turn of the user's cost; tokens or seconds, as the model is billed.
+
+    Parameters:
+        item_id: The user's item.
+        seconds: How long the sound lasts, if that is counted.
+        input_tokens: The tokens of the sound and of the prompt, if those are counted.
+        output_tokens: The tokens of the words.
+        model: The model that transcribed, if the settings name one.
+    """
 
     item_id: str
     seconds: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,7 @@ class Usage:
     cached_audio_tokens: int = 0
     output_text_tokens: int = 0
     output_audio_tokens: int = 0
+    cached_image_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ from voicepipe.realtime.events import (
     UserSpeechStopped,
     UserTranscript,
 )
-from voicepipe.realtime.translation import category_of, token_usage, transcription_metrics
+from voicepipe.realtime.translation import category_of
+from voicepipe.realtime.usage import token_usage, transcription_metrics
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService

@@ -1,4 +1,4 @@
-"""Values of a realtime session in Pipecat's words: token counts, error categories, what a tool gave."""
+"""Values of a realtime session in Pipecat's words: error categories, what a tool gave."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from pipecat.metrics.metrics import (
-    LLMTokenUsage,
-    LLMUsageMetricsData,
-    MetricsData,
-    STTUsage,
-    STTUsageMetricsData,
-)
 from pipecat.pipeline.base_pipeline import BasePipeline
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMAssistantAggregator,
@@ -23,7 +16,6 @@ from pipecat.utils.errors import ErrorCategory
 
 from voicepipe.errors import FailureKind
 from voicepipe.frames import FunctionCallResultFrame
-from voicepipe.realtime.events import TranscriptionUsage, Usage
 
 FATAL_CATEGORIES: Mapping[FailureKind, ErrorCategory] = {
     "authentication": ErrorCategory.AUTHENTICATION,
@@ -52,28 +44,6 @@ def category_of(kind: FailureKind, *, fatal: bool) -> ErrorCategory:
     not get one of those (promise P-15).
     """
     return FATAL_CATEGORIES[kind] if fatal else _PASSING_CATEGORIES.get(kind, ErrorCategory.APPLICATION)
-
-
-def token_usage(usage: Usage) -> LLMTokenUsage:
-    """Return token counts as Pipecat's metrics have them."""
-    return LLMTokenUsage(
-        prompt_tokens=usage.input_tokens,
-        completion_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        cache_read_input_tokens=usage.cached_tokens,
-        input_audio_tokens=usage.input_audio_tokens,
-        output_audio_tokens=usage.output_audio_tokens,
-        cache_read_input_audio_tokens=usage.cached_audio_tokens,
-    )
-
-
-def transcription_metrics(processor: str, usage: TranscriptionUsage) -> MetricsData:
-    """Return what a transcription cost: seconds where its model is billed by them, else tokens."""
-    if usage.seconds is not None:
-        return STTUsageMetricsData(processor=processor, value=STTUsage(audio_seconds=usage.seconds))
-    taken, given = usage.input_tokens or 0, usage.output_tokens or 0
-    tokens = LLMTokenUsage(prompt_tokens=taken, completion_tokens=given, total_tokens=taken + given)
-    return LLMUsageMetricsData(processor=processor, model="transcription", value=tokens)
 
 
 def tool_output(result: Any) -> str:

@@ -153,7 +153,7 @@ class Incoming:
         self._interim.pop(item_id, None)
         self._state.history.said(item_id, "user", text)
         self._state.turn.transcribed(item_id)
-        usage = transcription_usage(item_id, event.get("usage"))
+        usage = transcription_usage(item_id, event.get("usage"), self._state.tuning.transcription_model)
         told: list[Output] = [UserTranscript(item_id, text, final=True), ItemUpdated(item_id)]
         return [*told, usage] if usage else told
 

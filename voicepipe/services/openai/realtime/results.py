@@ -42,16 +42,17 @@ def end_of(response: Mapping[str, Any]) -> End:
     return End(status, reason, _usage(response.get("usage")), failure)
 
 
-def transcription_usage(item_id: str, usage: Any) -> TranscriptionUsage | None:
+def transcription_usage(item_id: str, usage: Any, model: str | None = None) -> TranscriptionUsage | None:
     """Return what a transcription cost: seconds or tokens, as its model is billed."""
     values = mapping(usage)
     if values.get("type") == "duration":
-        return TranscriptionUsage(item_id, seconds=float(values.get("seconds") or 0.0))
+        return TranscriptionUsage(item_id, seconds=float(values.get("seconds") or 0.0), model=model)
     if values.get("type") == "tokens":
         return TranscriptionUsage(
             item_id,
             input_tokens=_count(values, "input_tokens"),
             output_tokens=_count(values, "output_tokens"),
+            model=model,
         )
     return None
 
@@ -74,6 +75,7 @@ def _usage(usage: Any) -> Usage | None:
         cached_audio_tokens=_count(cached, "audio_tokens"),
         output_text_tokens=_count(given, "text_tokens"),
         output_audio_tokens=_count(given, "audio_tokens"),
+        cached_image_tokens=_count(cached, "image_tokens"),
     )
 
 

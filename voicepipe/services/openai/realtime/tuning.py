@@ -68,6 +68,12 @@ class Tuning:
         return self._audio_input is not None and self._audio_input.transcription is not None
 
     @property
+    def transcription_model(self) -> str | None:
+        """Which model writes the user's words down, if the settings name one."""
+        transcription = self._audio_input.transcription if self._audio_input else None
+        return transcription.model if transcription else None
+
+    @property
     def wants_answers(self) -> bool:
         """Whether a turn of the user's is to be answered without anybody asking for it."""
         return self._given_turn_setting("create_response")

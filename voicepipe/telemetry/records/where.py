@@ -1,0 +1,90 @@
+"""Where records are: a file or a database's address, as a person names it and as SQLAlchemy wants it."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from voicepipe.errors import SettingsError, VoicepipeError
+
+VARIABLE: Final = "VOICEPIPE_RECORDS"
+"""The environment variable that names the place for all who name none."""
+DEFAULT_PATH: Final = Path("~/.voicepipe/calls.sqlite")
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+_PRAGMAS: Final = (
+    # Readers do not hold up the writer; what is committed outlives the process whatever becomes of it.
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+)
+
+
+def records_url(where: str | Path | None = None) -> str:
+    """Return the address of a database of records.
+
+    Args:
+        where: The path of an SQLite file, or a URL (`sqlite:///calls.sqlite`, `postgresql://user:password@host/name`). None
+            takes what `VOICEPIPE_RECORDS` says, and `~/.voicepipe/calls.sqlite` if it says nothing.
+
+    Raises:
+        SettingsError: A URL that cannot be read, or a database that records cannot be in.
+        VoicepipeError: PostgreSQL's driver is not installed.
+    """
+    named = str(where or os.environ.get(VARIABLE) or DEFAULT_PATH)
+    if "://" not in named:
+        return f"sqlite+aiosqlite:///{Path(named).expanduser().absolute()}"
+    kind, _, rest = named.partition("://")
+    url = f"{_DRIVERS.get(kind, kind)}://{rest}"
+    try:
+        name = make_url(url).drivername
+    except (ArgumentError, ValueError):
+        # Without the text itself: it may hold a password.
+        raise SettingsError("records", "is no URL of a database: sqlite:///... or postgresql://...") from None
+    if name not in _DRIVERS.values():
+        raise SettingsError("records", f"can be in SQLite or PostgreSQL, not in {name!r}")
+    if name == "postgresql+asyncpg" and find_spec("asyncpg") is None:
+        raise VoicepipeError("records in PostgreSQL need its driver: pip install asyncpg")
+    return url
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite database; None of any other."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(parsed.database or "")
+
+
+def engine_for(url: str) -> AsyncEngine:
+    """Return an engine for an address that `records_url` gave."""
+    engine = create_async_engine(url, json_serializer=_as_json)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _as_json(value: Any) -> str:
+    # What a function gives may hold anything.
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return orjson.dumps(str(value)).decode()
