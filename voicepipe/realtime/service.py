@@ -113,6 +113,8 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         """What is said on the wire."""
         self.context: LLMContext | None = None
         """The context of the conversation, if there is one."""
+        self.interruptions = policy
+        """Who may interrupt."""
         self.turns = Turns(self, policy)
         """Who speaks."""
         self._inputs = Inputs(
@@ -342,6 +344,11 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         await self._fillers.call_ended(frame.tool_call_id)
         respond = wants_answer(frame)
         await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
+
+    @property
+    def link(self) -> Link:
+        """What connects it: whoever records taps it, whoever replays gives it other connections."""
+        return self._link
 
     # What inputs, turns and happenings need.
 
