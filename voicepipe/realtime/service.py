@@ -346,7 +346,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
 
     @property
-    def link(self) -> Link:
+    def wire(self) -> Link:
         """What connects it: whoever records taps it, whoever replays gives it other connections."""
         return self._link
 
