@@ -119,7 +119,7 @@ def heard_pieces(entries: Iterable[Entry]) -> Iterator[Piece]:
     playing = Playing()
     last_ms = 0.0
     for entry in entries:
-        last_ms = entry["t"]
+        last_ms = max(last_ms, entry["t"])
         if entry["k"] == "sound" and entry["who"] == "bot":
             yield from playing.arrived(entry)
         elif entry["k"] == "frame" and entry["frame"] == "PlaybackMarkFrame":
