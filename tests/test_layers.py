@@ -18,6 +18,7 @@ LAYERS = [
     "cli",
     "phone",
     "agents",
+    "replay",
     "local",
     "services",
     "transports",

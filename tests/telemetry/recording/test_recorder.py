@@ -20,6 +20,19 @@ async def test_a_call_is_recorded(tmp_path: Path):
             print(tool)
         print(recording.account, recording.end)
         for e in recording.entries:
-            if e["k"] in ("wire","frame") and "delta" not in str(e.get("message",{}).get("type","")) and "append" not in str(e.get("message",{}).get("type","")) and e.get("frame") != "PlaybackMarkFrame":
-                print(e["t"], e["k"], e.get("way"), e.get("frame"), e.get("to"), e.get("from"), str(e.get("fields",e.get("message",e.get("text"))))[:200])
-    assert 0
+            if (
+                e["k"] in ("wire", "frame")
+                and "delta" not in str(e.get("message", {}).get("type", ""))
+                and "append" not in str(e.get("message", {}).get("type", ""))
+                and e.get("frame") != "PlaybackMarkFrame"
+            ):
+                print(
+                    e["t"],
+                    e["k"],
+                    e.get("way"),
+                    e.get("frame"),
+                    e.get("to"),
+                    e.get("from"),
+                    str(e.get("fields", e.get("message", e.get("text"))))[:200],
+                )
+    assert result

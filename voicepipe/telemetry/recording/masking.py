@@ -19,8 +19,8 @@ _BETWEEN: Final = r"[\s,.\-]{0,3}"
 CARD_NUMBER: Final = re.compile(
     rf"(?<![a-z0-9_]){_DIGIT}(?:{_BETWEEN}{_DIGIT}){{12,18}}(?![a-z0-9_])", re.IGNORECASE
 )
-"""13 to 19 digits, in figures or English words, but not within an id such as `resp_0123456789012`. Whether the check digit is
-right does not matter, as ears make mistakes."""
+"""13 to 19 digits, in figures or English words, but not within an id such as `resp_0123456789012`. Whether the check digit
+is right does not matter, as ears make mistakes."""
 _LONGEST_TIME_MS: Final = 3e12
 """A smaller number of 13 digits is a time in milliseconds since 1970."""
 _KEY: Final = re.compile(

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 from loguru import logger
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.audio.resampler import AudioResampler
@@ -30,6 +30,7 @@ from voicepipe.frames import (
 from voicepipe.realtime.link import WireWay
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
+from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.telemetry.meter import Account, CallMeter
 from voicepipe.telemetry.observer import CallObserver
 from voicepipe.telemetry.recording.frames import KINDS, fields_of
@@ -51,7 +52,7 @@ from voicepipe.telemetry.usage import Used
 _PACKAGES: Final = ("voicepipe", "pipecat-ai", "websockets", "numpy", "pydantic")
 
 
-class CallRecorder(BaseObserver):
+class CallRecorder(FirstHopObserver):
     """Writes one folder for a call: everything on the wire, the frames that matter, and both parties' sound.
 
         recorder = CallRecorder("recordings/call-1", [llm])
@@ -77,7 +78,7 @@ class CallRecorder(BaseObserver):
         masking: Masking | None = None,
         meter: CallMeter | None = None,
     ) -> None:
-        super().__init__(observe_every_push=False)
+        super().__init__()
         self.folder = Path(folder)
         """Where the recording is."""
         self.info = info or CallInfo()
@@ -88,7 +89,7 @@ class CallRecorder(BaseObserver):
         self._is_over = False
         self._count = 0
         self._epoch_secs = 0.0
-        self._seen: set[int] = set()
+        self._push: FramePushed | None = None
         self._caller: FrameProcessor | None = None
         self._turns: dict[int, Turn] = {}
         self._used: Used | None = None
@@ -186,17 +187,26 @@ class CallRecorder(BaseObserver):
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Write down what matters, once."""
-        if not data.first_push or self._is_over:
+        if self._is_over or not data.first_push:
             return
         self._open()
-        frame = data.frame
-        if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
-            self._sound(frame, data.source)
-        elif type(frame) in KINDS and not self._is_a_twin(frame):
-            self._frame(frame, data)
+        self._push = data
+        await super().on_push_frame(data)
         await self._call.on_push_frame(data)
-        if isinstance(frame, LLMFullResponseEndFrame):
+        if isinstance(data.frame, LLMFullResponseEndFrame):
             self._write_turns()
+
+    def observes(self, frame_type: type[Frame]) -> bool:
+        """Whether frames of a class are written down."""
+        return frame_type in KINDS or issubclass(frame_type, InputAudioRawFrame | OutputAudioRawFrame)
+
+    def observed(self, frame: Frame, at_ms: float) -> None:  # noqa: ARG002
+        """Write a frame down, at the time of the event loop, on which playback is reported too."""
+        assert self._push is not None
+        if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
+            self._sound(frame, self._push.source)
+        else:
+            self._frame(frame, self._push)
 
     def _sound(self, frame: InputAudioRawFrame | OutputAudioRawFrame, source: FrameProcessor) -> None:
         if isinstance(source, AudioResampler) or frame.num_channels != 1:
@@ -223,17 +233,6 @@ class CallRecorder(BaseObserver):
                 "fields": fields_of(frame, 1000 * self._epoch_secs),
             },
         )
-
-    def _is_a_twin(self, frame: Frame) -> bool:
-        """Whether a frame is the second one of a pair that was broadcast."""
-        twin = frame.broadcast_sibling_id
-        if twin is None:
-            return False
-        if twin in self._seen:
-            self._seen.discard(twin)
-            return True
-        self._seen.add(frame.id)
-        return False
 
     # What the account of the call says; the recorder is its sink.
 
