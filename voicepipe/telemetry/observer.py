@@ -71,6 +71,7 @@ class CallObserver(FirstHopObserver):
         self._began_ms: float | None = None
         self._is_open = False
         self._is_spoken = False
+        self._is_finished = False
 
     async def on_pipeline_started(self) -> None:
         """Take the pipeline's start for the call's, if nothing was seen of it before."""
@@ -84,6 +85,11 @@ class CallObserver(FirstHopObserver):
         """Take note of what a frame means, at the time of the event loop, on which playback is reported too."""
         self._WRITERS[type(frame)](self, frame, self._since_start_ms())
 
+    @property
+    def began_ms(self) -> float | None:
+        """When the call began, on the event loop's clock, in milliseconds: what the times in it are counted from."""
+        return self._began_ms
+
     def _since_start_ms(self) -> float:
         if self._began_ms is None:
             self._began_ms = _now_secs() * 1000
@@ -96,8 +102,12 @@ class CallObserver(FirstHopObserver):
         self.finish()
 
     def finish(self) -> Account:
-        """Close the account and cancel what is open, once; returns the account."""
+        """Close the account and what is open, at the first call; returns the account."""
         now_secs = _now_secs()
+        if not self._is_finished and self._saying is not None and not self._saying.is_interrupted:
+            self._playout.update(self._saying, now_secs * 1000)
+            self._tell(self._saying)
+        self._is_finished = True
         self.meter.ended(now_secs)
         for tool in self._tools.values():
             tool.status = "cancelled"
@@ -148,6 +158,7 @@ class CallObserver(FirstHopObserver):
 
     def _response_ended(self, _frame: Frame, _at_ms: float) -> None:
         self._is_open = False
+        self._tell(self._saying)
 
     def _bot_words(self, frame: LLMTextFrame, at_ms: float) -> None:
         # Words that go with the model's own sound reach the context another way.

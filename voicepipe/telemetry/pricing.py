@@ -225,8 +225,15 @@ DEFAULT_PRICING = Pricing(
                 )
             },
         ),
-        # The list price of a minute of an agent's call; what its language model costs is billed beside it.
-        "elevenlabs_convai": _minute("0.10"),
+        # It differs by plan, and what the agent's language model costs is billed beside it.
+        "elevenlabs_convai": ProviderPricing(
+            unit=PricingUnit.MINUTE,
+            default=Rates(
+                price=Decimal("0.10"),
+                as_of=date(2025, 2, 1),
+                source="the vendor's announcement for its Creator and Pro plans; not confirmed since",
+            ),
+        ),
         "whisper": _minute("0.006", _TRANSCRIBERS),
         "openai_transcribe": _minute("0.006", _TRANSCRIBERS),
         "deepgram": _minute(

@@ -49,6 +49,7 @@ from voicepipe.telemetry.recording.writer import (
 )
 from voicepipe.telemetry.usage import Used
 
+_TIMES: Final = ("started_ms", "ended_ms", "at_ms", "user_stopped_ms", "bot_started_ms", "bot_stopped_ms")
 _PACKAGES: Final = ("voicepipe", "pipecat-ai", "websockets", "numpy", "pydantic")
 
 
@@ -244,11 +245,11 @@ class CallRecorder(FirstHopObserver):
 
     def tool(self, tool: ToolRun) -> None:
         """Take a call of a function."""
-        self._fact("tool", asdict(tool))
+        self._fact("tool", self._on_our_axis(asdict(tool)))
 
     def fault(self, fault: Fault) -> None:
         """Take an error."""
-        self._fact("fault", asdict(fault))
+        self._fact("fault", self._on_our_axis(asdict(fault)))
 
     def account(self, account: Account) -> None:
         """Take the account."""
@@ -270,7 +271,13 @@ class CallRecorder(FirstHopObserver):
     def _write_turns(self) -> None:
         turns, self._turns = self._turns, {}
         for turn in turns.values():
-            self._fact("turn", asdict(turn))
+            self._fact("turn", self._on_our_axis(asdict(turn)))
+
+    def _on_our_axis(self, part: dict[str, Any]) -> dict[str, Any]:
+        """Count a part's times from where all others are counted from: the first connection, not the pipeline's start."""
+        later_ms = (self._call.began_ms or 0.0) - 1000 * self._epoch_secs
+        times = {name: part[name] for name in _TIMES if part.get(name) is not None}
+        return {**part, **{name: round(at_ms + later_ms, 1) for name, at_ms in times.items()}}
 
     # On to the writer.
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Table, func, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.telemetry.records import tables
-from voicepipe.telemetry.records.where import engine_for, file_of, records_url
+from voicepipe.telemetry.records.where import Database, file_of, records_url
 
 Row = Mapping[str, Any]
 
@@ -72,13 +72,13 @@ class RecordReader:
         path = file_of(url)
         if path is not None and not path.exists():
             raise FileNotFoundError(f"{path}: no calls were recorded there")
-        engine: AsyncEngine = engine_for(url)
+        database = Database(url)
         try:
-            async with engine.connect() as connection:
+            async with database.engine.connect() as connection:
                 await _check(connection)
                 yield RecordReader(connection)
         finally:
-            await engine.dispose()
+            await database.close()
 
     async def calls(self, *, limit: int | None = None, status: str | None = None) -> list[Row]:
         """Return the rows of calls, the newest first, each with the number of its turns as `turn_count`.

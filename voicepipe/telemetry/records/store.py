@@ -15,13 +15,13 @@ from typing import Any, Final, Self
 
 from loguru import logger
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account
 from voicepipe.telemetry.records import tables
-from voicepipe.telemetry.records.where import engine_for, file_of, records_url
+from voicepipe.telemetry.records.where import Database, file_of, records_url
 from voicepipe.telemetry.records.writer import RowWriter
 
 _HEARTBEAT_SECS: Final = 60.0
@@ -141,7 +141,7 @@ class RecordStore:
         self._url = records_url(where)
         self._run_id = uuid.uuid4().hex
         self._host, self._pid = socket.gethostname(), os.getpid()
-        self._engine: AsyncEngine | None = None
+        self._database: Database | None = None
         self._writer: RowWriter | None = None
 
     async def __aenter__(self) -> Self:
@@ -152,16 +152,16 @@ class RecordStore:
             sqlalchemy.exc.SQLAlchemyError: It cannot be opened.
         """
         _make_private(file_of(self._url))
-        self._engine = engine = engine_for(self._url)
+        self._database = database = Database(self._url)
         try:
-            async with engine.begin() as connection:
+            async with database.engine.begin() as connection:
                 await connection.run_sync(tables.metadata.create_all)
                 await _check_version(connection)
                 await self._mark_abandoned(connection)
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
-        self._writer = RowWriter(engine, heartbeat_secs=_HEARTBEAT_SECS, beat=self._beat)
+        self._writer = RowWriter(database.engine, heartbeat_secs=_HEARTBEAT_SECS, beat=self._beat)
         self._writer.start()
         return self
 
@@ -169,9 +169,9 @@ class RecordStore:
         """Write what waits and close the database."""
         if self._writer is not None:
             await self._writer.close()
-        if self._engine is not None:
-            await self._engine.dispose()
-        self._writer = self._engine = None
+        if self._database is not None:
+            await self._database.close()
+        self._writer = self._database = None
 
     def begin(self, info: CallInfo) -> CallEntry:
         """Begin to record a call.
@@ -202,6 +202,11 @@ class RecordStore:
             entry.end("failed", type(error).__name__)
             raise
         entry.end("ended")
+
+    @property
+    def dropped(self) -> int:
+        """How many rows were given up: too many waited, or the database would not take them."""
+        return self._open_writer().dropped
 
     async def written(self) -> None:
         """Wait until all that was told so far is in the database.

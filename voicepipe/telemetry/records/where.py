@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import orjson
@@ -22,6 +23,7 @@ _DRIVERS: Final = {
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
+_THREAD_ENDS_SECS: Final = 1.0
 _PRAGMAS: Final = (
     # Readers do not hold up the writer; what is committed outlives the process whatever becomes of it.
     "journal_mode=WAL",
@@ -67,19 +69,37 @@ def file_of(url: str) -> Path | None:
     return Path(parsed.database or "")
 
 
-def engine_for(url: str) -> AsyncEngine:
-    """Return an engine for an address that `records_url` gave."""
-    engine = create_async_engine(url, json_serializer=_as_json)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    return engine
+class Database:
+    """A database at an address that `records_url` gave, and the threads that SQLite's driver has for it.
 
+    Args:
+        url: The address.
+    """
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    def __init__(self, url: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(url, json_serializer=_as_json)
+        """What connects to it."""
+        self._threads: list[Thread] = []
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine.sync_engine, "connect", self._set_up)
+
+    async def close(self) -> None:
+        """Close all connections and leave no thread."""
+        await self.engine.dispose()
+        for thread in self._threads:
+            # It has been told to end, and answers that just before it does.
+            thread.join(_THREAD_ENDS_SECS)
+        self._threads.clear()
+
+    def _set_up(self, connection: Any, _record: Any) -> None:
+        # aiosqlite says nowhere else when its thread has ended.
+        thread = getattr(connection.driver_connection, "_thread", None)
+        if isinstance(thread, Thread):
+            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
 
 
 def _as_json(value: Any) -> str:

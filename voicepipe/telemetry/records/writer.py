@@ -76,8 +76,10 @@ class RowWriter:
         self._changed.set()
 
     async def written(self) -> None:
-        """Wait until all that was put is in the database."""
+        """Wait until all that was put is in the database, or given up."""
         await self._idle.wait()
+        if self._task is not None and self._task.done():
+            await self._task
 
     async def close(self) -> None:
         """Write what waits, if the database takes it, and end."""
@@ -88,6 +90,12 @@ class RowWriter:
             self._task = None
 
     async def _run(self) -> None:
+        try:
+            await self._write_what_changes()
+        finally:
+            self._idle.set()
+
+    async def _write_what_changes(self) -> None:
         retry_secs = _FIRST_RETRY_SECS
         while True:
             await self._next_change()
@@ -100,7 +108,6 @@ class RowWriter:
                 if is_last:
                     lost = sum(map(len, self._waiting.values()))
                     logger.error(f"call records: {lost} rows could not be written: {_brief(error)}")
-                    self._idle.set()
                     return
                 logger.warning(f"call records: {_brief(error)}; trying again in {retry_secs:g} s")
                 await self._pause(retry_secs)
