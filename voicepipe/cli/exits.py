@@ -30,9 +30,11 @@ class Exit(IntEnum):
     MISSING_EXTRA = 4
     REFUSED = 5
     """The server cannot be reached or refused the key, the model or the settings."""
+    DIFFERENT = 6
+    """A replay did not do what its recording shows."""
 
 
-EXPECTED = (VoicepipeError, FileNotFoundError, IsADirectoryError, ValidationError)
+EXPECTED = (VoicepipeError, FileNotFoundError, FileExistsError, IsADirectoryError, ValidationError)
 """The errors that a person can do something about; any other is a fault of the program's and keeps its traceback."""
 
 
