@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,14 +13,16 @@ import pytest
 import pytest_asyncio
 from loguru import logger
 
+from tests.support.chromium import chromium_path
 from tests.support.virtual_time import VirtualTimeLoop
 
-_KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor")
-"""The loop's own pool of threads ends with the loop."""
+_KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor", "waitpid-")
+"""The loop's own pool of threads ends with the loop, and Python 3.11's watcher of a process a moment after the process."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "virtual_time: the event loop's clock jumps to the next timer")
+    config.addinivalue_line("markers", "browser: drives Chromium; skipped where there is none, except in CI")
     logger.remove()
     logger.add(sys.stderr, level="WARNING")
 
@@ -33,7 +36,10 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    has_no_browser = chromium_path() is None and not os.environ.get("CI")
     for item in items:
+        if has_no_browser and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason="there is no Chromium: apt-get install chromium"))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "nothing_is_left_running")
 

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameProcessor
 
 from tests.support.tones import spoken, tone_server
-from voicepipe.frames import Frame, InputAudioRawFrame, TTSAudioRawFrame
 from voicepipe.local import LocalServer
 from voicepipe.pipeline import Pipeline, RunResult, run
 from voicepipe.services.openai.realtime import (
