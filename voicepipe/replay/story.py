@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -24,6 +25,7 @@ _PASSED_OVER: Final = frozenset(
 )
 _PAUSE_MS: Final = 300.0
 """After such a pause sound that is sent is told of anew."""
+_OWN_ID: Final = re.compile(r"(?<=\bvp_item)_\d+|(?<=\bvp_ask)_\d+")
 _QUIET_FIELDS: Final = frozenset({"event_id", "context_id"})
 
 
@@ -183,5 +185,6 @@ def _shown(fields: dict[str, Any]) -> str:
         for name, value in fields.items()
         if name not in _QUIET_FIELDS and value not in (None, "", False)
     ]
-    text = " ".join(parts)
+    # A service counts its own ids up, so they tell of the order of things in one moment and of nothing else.
+    text = _OWN_ID.sub("", " ".join(parts))
     return text if len(text) <= 400 else f"{text[:397]}..."

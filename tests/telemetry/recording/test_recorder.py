@@ -19,9 +19,8 @@ from tests.telemetry.recording.recorded import recorded_call
 from voicepipe.frames import EndFrame, LLMUpdateSettingsFrame
 from voicepipe.telemetry.recording import CallRecorder, Recording, RecordingError
 
-pytestmark = pytest.mark.virtual_time
 
-
+@pytest.mark.virtual_time
 async def test_a_call_with_a_barge_in_and_a_tool(tmp_path: Path):
     async with recorded_call(tmp_path / "call") as (recording, transport, result):
         assert result.reason == "ended"
@@ -43,6 +42,7 @@ async def test_a_call_with_a_barge_in_and_a_tool(tmp_path: Path):
     assert len(transport.cuts) == 1
 
 
+@pytest.mark.virtual_time
 async def test_the_key_is_nowhere(tmp_path: Path):
     async with recorded_call(tmp_path / "call"):
         pass
@@ -50,6 +50,7 @@ async def test_the_key_is_nowhere(tmp_path: Path):
         assert b"sk-planted" not in file.read_bytes()
 
 
+@pytest.mark.virtual_time
 async def test_both_tracks_are_what_caller_and_listener_had_to_10_ms(tmp_path: Path):
     async with recorded_call(tmp_path / "call") as (recording, _, _):
         pass
@@ -84,6 +85,7 @@ async def test_settings_errors_and_reconnects_are_in_it(tmp_path: Path):
     assert recording.of("sound")[0]["rate"] == 24000
 
 
+@pytest.mark.virtual_time
 async def test_a_folder_with_a_recording_is_not_written_over(tmp_path: Path):
     async with recorded_call(tmp_path / "call") as (first, _, _):
         before = (tmp_path / "call" / "events.jsonl").read_bytes()

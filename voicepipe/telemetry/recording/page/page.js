@@ -20,6 +20,7 @@ function headline() {
     tile.append(make("dt", "", name), make("dd", bad ? "bad" : "", String(value)));
     document.getElementById("tiles").append(tile);
   }
+  document.getElementById("settings").textContent = JSON.stringify(call.settings, null, 2);
   const versions = Object.entries(call.versions).map(pair => pair.join(" ")).join(" · ");
   document.getElementById("foot").textContent = `${versions} · ${call.services.map(one => one.name).join(", ")}`;
 }
