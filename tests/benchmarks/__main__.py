@@ -2,9 +2,14 @@
 
 import sys
 
-from tests.benchmarks import click, resampler, telephony
+from tests.benchmarks import click, recording, resampler, telephony
 
-BENCHMARKS = {"resampler": resampler.main, "click": click.main, "telephony": telephony.main}
+BENCHMARKS = {
+    "resampler": resampler.main,
+    "click": click.main,
+    "telephony": telephony.main,
+    "recording": recording.main,
+}
 
 if __name__ == "__main__":
     names = sys.argv[1:] or list(BENCHMARKS)

@@ -104,6 +104,11 @@ class CallRecorder(FirstHopObserver):
         """How many events were left out because the disk did not keep up."""
         return self._writer.dropped if self._writer else 0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits for the disk, roughly; it is bounded."""
+        return self._writer.waiting_bytes if self._writer else 0
+
     @contextmanager
     def private(self) -> Generator[None]:
         """Keep neither words nor the caller's sound of what happens meanwhile."""

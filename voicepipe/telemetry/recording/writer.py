@@ -132,10 +132,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="call recording", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much waits for the disk, roughly."""
+        return self._put_bytes - self._taken_bytes
+
     def put(self, event: Event) -> None:
         """Write an event soon; returns at once."""
         size = _size(event)
-        if self._has_failed or self._put_bytes - self._taken_bytes + size > self._most_bytes:
+        if self._has_failed or self.waiting_bytes + size > self._most_bytes:
             self.dropped += 1
             if self.dropped == 1 and not self._has_failed:
                 logger.warning("the recording does not keep up with the call: parts of it are left out")
