@@ -15,9 +15,13 @@ import orjson
 import pytest
 
 from tests.support.scripted_bot import conversation, sound
+from tests.support.tones import heard, spoken
 from tests.telemetry.recording.recorded import recorded_call
 from voicepipe.frames import EndFrame, LLMUpdateSettingsFrame
-from voicepipe.telemetry.recording import CallRecorder, Recording, RecordingError
+from voicepipe.telemetry.recording import MASK, CallRecorder, Recording, RecordingError
+from voicepipe.telemetry.recording.page import page_of
+from voicepipe.transports.sound import Sound
+from voicepipe.transports.wav_file import Question
 
 
 @pytest.mark.virtual_time
@@ -99,6 +103,7 @@ DYING = """
 import asyncio, sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
+from tests.support.tones import heard, spoken
 from tests.telemetry.recording.recorded import recorded_call
 
 async def main():
@@ -168,3 +173,30 @@ def loud(samples: np.ndarray) -> list[float]:
     return sorted(
         [float(places[0]), *(float(p) for g in gaps for p in (places[g], places[g + 1])), float(places[-1])]
     )
+
+
+@pytest.mark.virtual_time
+async def test_a_card_number_that_is_said_is_nowhere_in_text_or_sound(tmp_path: Path):
+    number = "four one one one one one one one one one one one one one one one"
+    questions = (
+        Question(spoken("what is the weather in paris")),
+        Question(spoken(f"my card number is {number}")),
+        Question(spoken("hello")),
+    )
+    async with recorded_call(tmp_path / "call", *questions) as (recording, _, _):
+        pass
+    assert [turn.user_text for turn in recording.turns] == [
+        "what is the weather in paris",
+        f"my card number is {MASK}",
+        "hello",
+    ]
+    for file in (tmp_path / "call").iterdir():
+        assert b"one one" not in file.read_bytes()
+    assert b"one one" not in page_of(recording).encode()
+    tracks = stereo(recording.tracks)
+    said, answered = (heard(Sound(tracks[:, channel].tobytes(), 16000)) for channel in (0, 1))
+    assert "weather in paris" in said
+    assert "hello" in said
+    assert "clear sky" in answered
+    assert "one" not in said.split()
+    assert "one" not in answered.split()

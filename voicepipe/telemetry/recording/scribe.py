@@ -139,7 +139,8 @@ class CallScribe:
             self._is_private = bool(fields["private"])
             self._caller.private(self._is_private)
         if event.kind == "tool" and self._matcher.is_said_in(str(fields.get("arguments"))):
-            # The model heard it, whether or not the words were written down.
+            # The model heard it, whatever was written down of the words.
+            self._caller.doubt_last()
             self._silence_caller(event.moment, self._caller.silence_words(event.moment.t))
         hides = self._is_private and event.kind in ("turn", "tool")
         self._files.write({**entry, **(_hidden(fields) if hides else self._matcher.value(fields))})

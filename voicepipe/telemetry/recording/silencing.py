@@ -74,14 +74,19 @@ class CallerSilencer:
         if self._turns and self._turns[0].end_ms is not None:
             self._last = self._turns.popleft()
 
+    def doubt_last(self) -> None:
+        """The words of the turn before were not all there was in it."""
+        if self._last is not None:
+            self._turns.appendleft(self._last)
+            self._last = None
+
     def silence_words(self, now_ms: float) -> Silenced:
-        """Silence all turns whose words are not known, and the last one besides: transcripts may come late."""
-        turns = [*([self._last] if self._last else []), *self._turns]
+        """Silence all turns whose words are not known: transcripts may come late, and it may be in any of them."""
+        turns = list(self._turns)
         start_ms = min((turn.start_ms for turn in turns), default=now_ms - 10 * _BEFORE_MS)
         is_speaking = bool(turns) and turns[-1].end_ms is None
         end_ms = max((turn.end_ms or 0.0 for turn in turns), default=now_ms)
         self._turns.clear()
-        self._last = None
         if is_speaking:
             end_ms = now_ms
             # What follows in this turn is judged with the next transcript.
@@ -112,7 +117,7 @@ class BotSilencer:
 
     def said(self, sound: bytes, at_ms: float) -> Span:
         """Take sound of the bot's and return where it was written, as it is or as silence."""
-        span = self._file.put(bytes(len(sound)) if self._is_silent else sound)
+        span = self._file.put(bytes(len(sound))) if self._is_silent else self._file.put_once(sound)
         self._spans.append((at_ms, span))
         return span
 
@@ -122,10 +127,12 @@ class BotSilencer:
         self._spans.clear()
         self._spans.extend(kept)
         self._is_silent = False
+        self._file.forget()
 
     def silence_answer(self) -> bool:
         """Silence the answer; returns whether it was not silent yet."""
         was_silent, self._is_silent = self._is_silent, True
         self._file.silence([span for _, span in self._spans])
         self._spans.clear()
+        self._file.forget()
         return not was_silent

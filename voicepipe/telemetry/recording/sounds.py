@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 from zlib import crc32
@@ -14,7 +15,7 @@ _REMEMBERED: Final = 128
 
 
 class SoundFile:
-    """Writes sound. The same sound comes twice, off the wire and as a frame, and is written once.
+    """Writes sound.
 
     Args:
         path: The file; it is made.
@@ -26,31 +27,35 @@ class SoundFile:
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("xb", buffering=0)
         self._end = 0
-        self._newest: deque[tuple[int, int, Span]] = deque(maxlen=_REMEMBERED)
+        self._newest: deque[tuple[int, Span]] = deque(maxlen=_REMEMBERED)
 
     def put(self, sound: bytes) -> Span:
         """Write sound and return where it is."""
-        key = crc32(sound)
-        for other, size, span in self._newest:
-            if other == key and size == len(sound):
-                return span
         span = (self._end, len(sound))
         self._file.write(sound)
         self._end += len(sound)
-        # Silence is all the same to a caller's track, but silencing one turn must not silence another.
-        if sound.strip(b"\0"):
-            self._newest.append((key, len(sound), span))
         return span
 
-    def silence(self, spans: list[Span]) -> None:
+    def put_once(self, sound: bytes) -> Span:
+        """Write sound, unless the same has just been: an answer comes off the wire and then as frames."""
+        key = crc32(sound)
+        for other, span in self._newest:
+            if other == key and span[1] == len(sound):
+                return span
+        span = self.put(sound)
+        self._newest.append((key, span))
+        return span
+
+    def forget(self) -> None:
+        """Write what comes from here on for itself: silencing one answer must not silence another."""
+        self._newest.clear()
+
+    def silence(self, spans: Iterable[Span]) -> None:
         """Put zeros where sound was."""
         for offset, size in spans:
             self._file.seek(offset)
             self._file.write(bytes(size))
         self._file.seek(self._end)
-        gone = set(spans)
-        for remembered in [one for one in self._newest if one[2] in gone]:
-            self._newest.remove(remembered)
 
     def close(self) -> None:
         """Finish the file."""
