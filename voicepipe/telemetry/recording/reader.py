@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -110,9 +111,15 @@ class Recording:
     def sound(self, span: tuple[int, int] | list[int]) -> bytes:
         """Return sound that an entry points to; what a crash kept from the disk is silence."""
         offset, size = span
-        with (self.folder / SOUND).open("rb") as file:
-            file.seek(offset)
-            return file.read(size).ljust(size, b"\0")
+        return self._sound[offset : offset + size].ljust(size, b"\0")
+
+    @cached_property
+    def _sound(self) -> mmap.mmap | bytes:
+        path = self.folder / SOUND
+        if not path.stat().st_size:
+            return b""
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     @property
     def tracks(self) -> Path:
