@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 import pytest_asyncio
@@ -15,6 +15,7 @@ from loguru import logger
 
 from tests.support.chromium import chromium_path
 from tests.support.virtual_time import VirtualTimeLoop
+from tests.support.wires import speaking
 
 _KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor", "waitpid-")
 """The loop's own pool of threads ends with the loop, and Python 3.11's watcher of a process a moment after the process."""
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="there is no Chromium: apt-get install chromium"))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "nothing_is_left_running")
+
+
+@pytest.fixture(params=["ga", "beta"])
+def both_wires(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What holds for both of OpenAI's wires is run over each."""
+    with speaking(request.param):
+        yield
 
 
 @pytest_asyncio.fixture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from voicepipe.realtime.fillers import Filler
     from voicepipe.realtime.interruptions import Interruptions
     from voicepipe.realtime.link import Reconnect
+    from voicepipe.services.elevenlabs.convai import ElevenLabsConvAIService
     from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
     from voicepipe.transports.telephony import TelephonyTransport
     from voicepipe.transports.wav_file import WavFileTransport
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "AudioResampler": "voicepipe.audio.resampler",
+    "ElevenLabsConvAIService": "voicepipe.services.elevenlabs.convai",
     "Filler": "voicepipe.realtime.fillers",
     "Interruptions": "voicepipe.realtime.interruptions",
     "OpenAIRealtimeLLMService": "voicepipe.services.openai.realtime",
@@ -35,6 +37,7 @@ _HOME = {
 
 __all__ = [
     "AudioResampler",
+    "ElevenLabsConvAIService",
     "Filler",
     "Interruptions",
     "OpenAIRealtimeLLMService",

@@ -52,14 +52,21 @@ class ConnectionRefused(VoicepipeError):
     Attributes:
         kind: Of what sort the reason is, in the words of `FailureKind`.
         retry_after: In how many seconds the server asks to be tried again; None if it said nothing of that.
+        status: The HTTP status with which it refused the handshake; None if it did not get that far.
     """
 
     def __init__(
-        self, message: str, kind: FailureKind = "connection", *, retry_after: float | None = None
+        self,
+        message: str,
+        kind: FailureKind = "connection",
+        *,
+        retry_after: float | None = None,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: FailureKind = kind
         self.retry_after = retry_after
+        self.status = status
 
 
 class SettingsError(VoicepipeError, ValueError):
@@ -81,3 +88,21 @@ class CarrierMessageError(VoicepipeError, ValueError):
 
 class CarrierStreamError(VoicepipeError):
     """A carrier's media stream that cannot be used: it did not start, or its sound is coded in a way we do not know."""
+
+
+class PhoneError(VoicepipeError):
+    """A telephone call that cannot be placed, or something asked of one that it cannot do now; the message says why."""
+
+
+class CarrierRefusedError(PhoneError):
+    """A carrier's REST API did not do what it was asked; the message says what, and what it answered.
+
+    Attributes:
+        status: The HTTP status, 0 if there was no answer.
+        code: The carrier's own code of the error, empty if it gave none.
+    """
+
+    def __init__(self, message: str, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code

@@ -47,7 +47,7 @@ async def _record(folder: Path) -> tuple[float, float, list[float]]:
         OpenAIRealtimeLLMService(api_key="k", base_url="ws://127.0.0.1:1/"),
     )
     recorder = CallRecorder(folder, [llm])
-    tap = llm.wire.taps[0]
+    tap = llm.wire_link.taps[0]
     tap("opened", b"ws://127.0.0.1:1/")
     held_up: list[float] = []
     gc.collect()

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from tests.local.elevenlabs.caller import convai_server
 from tests.support.tones import heard_in, spoken, tone_server
 from voicepipe.cli.app import app
+from voicepipe.local import LocalServer
+from voicepipe.local.elevenlabs import Agent, LocalElevenLabsServer
 from voicepipe.local.speech.moonshine import MoonshineEars
 from voicepipe.transports.sound import Sound, read_wav
 
@@ -89,18 +93,33 @@ class TestDemo:
         assert run.returncode == 0, run.stderr
         assert "Which way is forward?" in run.stdout
 
+    @pytest.mark.parametrize(
+        ("engine", "model"), [("elevenlabs", "demo"), ("openai-beta", "gpt-4o-realtime-preview-2025-06-03")]
+    )
+    def test_the_same_question_is_answered_with_another_engine(self, tmp_path, engine, model):
+        from voicepipe.cli.demo import RECORDING
 
-@pytest.fixture
-def openai_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A server in OpenAI's place, which takes one key, for commands that run a loop of their own."""
+        run = voicepipe("demo", str(RECORDING), "--engine", engine, "--out", str(tmp_path))
+        assert run.returncode == 0, run.stderr
+        assert "Go forward ten meters." in run.stdout
+        answer = read_wav(tmp_path / "answer.wav")
+        words = MoonshineEars().listen(np.frombuffer(answer.pcm, np.int16), answer.sample_rate).lower()
+        assert "forward" in words
+        transcript = json.loads((tmp_path / "transcript.json").read_text())
+        assert (transcript["engine"], transcript["model"]) == (engine, model)
+        assert [line["who"] for line in transcript["lines"]] == ["user", "bot"]
+        assert transcript["lines"][1]["latency_ms"] > 0
+
+
+@contextmanager
+def elsewhere(server: LocalServer | LocalElevenLabsServer, named: Callable[[], None]) -> Iterator[None]:
+    """A server on a loop of its own, for commands that run one themselves; `named` is called when it has its address."""
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        async with tone_server(api_key="right") as server:
-            monkeypatch.setenv(
-                "OPENAI_BASE_URL", server.url.replace("ws", "http", 1).removesuffix("/realtime")
-            )
+        async with server:
+            named()
             ready.set()
             await stop.wait()
 
@@ -111,6 +130,26 @@ def openai_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()
+
+
+@pytest.fixture
+def openai_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server in OpenAI's place, which takes one key."""
+    server = tone_server(api_key="right")
+
+    def named() -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url.replace("ws", "http", 1).removesuffix("/realtime"))
+
+    with elsewhere(server, named):
+        yield
+
+
+@pytest.fixture
+def elevenlabs_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server in ElevenLabs' place, which takes one key."""
+    server = convai_server(Agent("agent_1", enable_auth=True), api_key="right")
+    with elsewhere(server, lambda: monkeypatch.setenv("ELEVENLABS_BASE_URL", server.api_url)):
+        yield
 
 
 @pytest.mark.usefixtures("openai_elsewhere")
@@ -130,6 +169,25 @@ class TestLive:
         assert run.exit_code == 5
         assert "invalid_api_key" in run.output
         assert "sk-secret" not in run.output
+
+    def test_elevenlabs_is_talked_with_by_the_same_command(self, tmp_path, monkeypatch, elevenlabs_elsewhere):
+        monkeypatch.setenv("ELEVENLABS_API_KEY", "right")
+        monkeypatch.setenv("ELEVENLABS_AGENT_ID", "agent_1")
+        question = write(tmp_path / "question.wav", spoken("hello"))
+        options = ["--engine", "elevenlabs", "--live", "--out", str(tmp_path)]
+        run = CliRunner().invoke(app, ["demo", str(question), *options])
+        assert run.exit_code == 0, run.output
+        assert heard_in(tmp_path / "answer.wav") == "Hello! How can I help you?"
+        run = CliRunner().invoke(app, ["demo", str(question), *options, "--model", "gpt-realtime"])
+        assert run.exit_code == 2
+        assert "model: " in run.output
+
+    def test_without_an_agent_it_says_which_variable_to_set(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("ELEVENLABS_API_KEY", "right")
+        monkeypatch.delenv("ELEVENLABS_AGENT_ID", raising=False)
+        run = CliRunner().invoke(app, ["demo", "--engine", "elevenlabs", "--live", "--out", str(tmp_path)])
+        assert run.exit_code == 5
+        assert "set ELEVENLABS_AGENT_ID" in " ".join(run.output.split())
 
     def test_without_a_key_it_says_which_variable_to_set(self, tmp_path, monkeypatch):
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -185,8 +243,11 @@ class TestBadInput:
         assert "pip install 'voicepipe[local]'" in " ".join(run.stderr.split())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_local_says_where_it_is_and_ends_on_a_signal(number):
+@pytest.mark.parametrize(
+    ("number", "options", "named"),
+    [(signal.SIGINT, [], "API is"), (signal.SIGTERM, ["--wire", "beta"], "API (beta wire) is")],
+)
+def test_serve_local_says_what_and_where_it_is_and_ends_on_a_signal(number, options, named):
     command = [
         sys.executable,
         "-c",
@@ -195,10 +256,12 @@ def test_serve_local_says_where_it_is_and_ends_on_a_signal(number):
         "--tones",
         "--port",
         "0",
+        *options,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         assert server.stdout is not None
         line = server.stdout.readline()
         assert "ws://127.0.0.1:" in line
+        assert named in line
         server.send_signal(number)
         assert server.wait(timeout=10) == 0

@@ -28,6 +28,7 @@ class Owner:
         self.urls = list(urls)
         self.told: list[str] = []
         self.error: ConnectionRefused | None = None
+        self.other_ways: list[str] = []
         self.happened = asyncio.Condition()
 
     async def tell(self, what: str) -> None:
@@ -50,6 +51,12 @@ class Owner:
 
     async def link_down(self, closed: Closed) -> None:
         await self.tell(f"down {closed.code}")
+
+    def link_refused(self, error: ConnectionRefused) -> bool:
+        if not self.other_ways:
+            return False
+        self.urls = [self.other_ways.pop(0)]
+        return True
 
     async def link_gone(self, error: ConnectionRefused) -> None:
         self.error = error
@@ -189,3 +196,36 @@ async def refusing(status: int) -> AsyncIterator[str]:
 
     async with serve(never, "127.0.0.1", 0, process_request=refuse) as server:
         yield f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+
+
+class TestOtherWays:
+    async def test_a_refused_try_goes_another_way_at_once_and_counts_for_nothing(self):
+        async with linked(Reconnect(tries=1, first_ms=0)) as (server, owner, _), refusing(404) as url:
+            owner.other_ways = [server.url]
+            owner.urls = [url]
+            await server.vanish()
+            await owner.until("up", 2)
+            assert owner.told == ["up", "down 1006", "up"]
+
+    async def test_starting_over_replaces_a_good_connection_even_without_tries(self):
+        async with linked(Reconnect(tries=0)) as (server, owner, link):
+            link.start_over()
+            link.start_over()
+            await owner.until("up", 2)
+            await server.next_connection()
+            await server.say(b"{}")
+            await owner.until("{}")
+            assert owner.told == ["up", "down 1000", "up", "{}"]
+
+    async def test_starting_over_in_vain_is_the_end(self):
+        async with linked() as (_, owner, link), refusing(401) as url:
+            owner.urls = [url]
+            link.start_over()
+            await owner.until("gone")
+            assert owner.told == ["up", "down 1000", "gone"]
+
+    async def test_after_its_end_a_link_does_not_start_over(self):
+        async with linked() as (_, owner, link):
+            await link.close()
+            link.start_over()
+            assert owner.told == ["up"]

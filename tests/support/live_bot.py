@@ -9,16 +9,17 @@ from typing import Any
 
 from tests.support.pipelines import Running, running
 from tests.support.tones import heard, spoken, tone_server
+from tests.support.wires import read, service, wire
 from voicepipe.frames import Frame, InputAudioRawFrame, LLMFullResponseEndFrame, TTSAudioRawFrame
 from voicepipe.local import Pace
-from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
+from voicepipe.services.openai.realtime import SessionProperties
 from voicepipe.transports.sound import Sound
 
 
 class Bot:
     """A service in a pipeline, with what it sent to the server and what it said."""
 
-    def __init__(self, bot: Running, llm: OpenAIRealtimeLLMService, wire: list[dict[str, Any]]) -> None:
+    def __init__(self, bot: Running, llm: Any, wire: list[dict[str, Any]]) -> None:
         self.run, self.llm, self.wire = bot, llm, wire
         self._answers = 0
 
@@ -50,15 +51,13 @@ class Bot:
 async def bot(
     properties: SessionProperties | None = None, *, pace: Pace | None = None, around=None, **options
 ) -> AsyncIterator[Bot]:
-    wire: list[dict[str, Any]] = []
+    sent: list[dict[str, Any]] = []
 
     def watch(way: str, event: Any) -> None:
         if way == "in":
-            wire.append(dict(event))
+            sent.append(read(dict(event)))
 
-    async with tone_server(pace=pace, on_event=watch) as server:
-        llm = OpenAIRealtimeLLMService(
-            api_key="k", base_url=server.url, session_properties=properties, **options
-        )
+    async with tone_server(wire=wire(), pace=pace, on_event=watch) as server:
+        llm = service(properties, api_key="k", base_url=server.url, **options)
         async with running(*(around(llm) if around else [llm])) as run_:
-            yield Bot(run_, llm, wire)
+            yield Bot(run_, llm, sent)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from tests.services.openai.realtime.wire_lines import created, updated
 from tests.support.pipelines import Running, running
 from tests.support.scripted_server import ScriptedServer
+from tests.support.wires import service
 from voicepipe.frames import InputAudioRawFrame
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
 
@@ -18,9 +19,7 @@ async def conversation(
 ) -> AsyncIterator[tuple[Running, ScriptedServer, OpenAIRealtimeLLMService]]:
     """A ready session between a scripted server and a running pipeline."""
     async with ScriptedServer() as server:
-        llm = OpenAIRealtimeLLMService(
-            api_key="k", base_url=server.url, session_properties=properties, **options
-        )
+        llm = service(properties, api_key="k", base_url=server.url, **options)
         prepare(llm)
         processors = around(llm) if around else [llm]
         async with running(*processors) as bot:

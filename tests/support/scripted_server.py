@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Self, TypeAlias
 
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
+Admit: TypeAlias = Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None]
 WITHIN_SECS = 5.0
 """No test waits longer for anything."""
 
 
 class ScriptedServer:
-    """Takes one connection after the other; what clients send is kept until the test asks for it."""
+    """Takes one connection after the other; what clients send is kept until the test asks for it.
 
-    def __init__(self) -> None:
+    Args:
+        admit: Answers a handshake; None lets the client in.
+    """
+
+    def __init__(self, admit: Admit | None = None) -> None:
+        self._admit = admit
         self.headers: Mapping[str, str] = {}
         self.path = ""
         self.received: list[dict[str, Any]] = []
@@ -25,7 +32,9 @@ class ScriptedServer:
         self._connection: ServerConnection | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None)
+        self._server = await serve(
+            self._serve, "127.0.0.1", 0, process_request=self._admit, compression=None, max_size=None
+        )
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{port}/v1/realtime"
         return self

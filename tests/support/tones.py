@@ -29,6 +29,7 @@ def heard_in(path: Path) -> str:
     return heard(read_wav(path))
 
 
-def tone_server(**kwargs: Any) -> LocalServer:
-    """The local server with the default script, speaking in tones."""
-    return LocalServer(speech=speech_engine("tones"), brain=ScriptBrain(Script.default()), **kwargs)
+def tone_server(script: str | None = None, **kwargs: Any) -> LocalServer:
+    """The local server with a script (in YAML) or the default one, speaking in tones."""
+    brain = ScriptBrain(Script.load(script) if script else Script.default())
+    return LocalServer(speech=speech_engine("tones"), brain=brain, **kwargs)

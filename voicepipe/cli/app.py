@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from loguru import logger
 
 from voicepipe.cli import calls
+from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, fail
 
 app = typer.Typer(
@@ -22,6 +24,14 @@ app = typer.Typer(
 
 app.add_typer(calls.app)
 
+
+class Wire(Enum):
+    """The wires of the OpenAI Realtime API."""
+
+    GA = "ga"
+    BETA = "beta"
+
+
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log.")]
 
 
@@ -32,8 +42,20 @@ def demo(
         typer.Argument(help="A WAV file with a spoken question; without it, two questions that come along."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the results are written.")] = Path("demo-output"),
-    live: Annotated[bool, typer.Option("--live", help="Talk to OpenAI, with OPENAI_API_KEY.")] = False,
-    model: Annotated[str, typer.Option(help="The model's name.")] = "gpt-realtime",
+    engine: Annotated[
+        EngineName, typer.Option(help="Which realtime API the bot talks with.")
+    ] = EngineName.OPENAI,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Talk to the API itself, with OPENAI_API_KEY, or with ELEVENLABS_API_KEY and ELEVENLABS_AGENT_ID.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model's name; gpt-realtime without it. ElevenLabs' agents have their own."),
+    ] = None,
     script: Annotated[Path | None, typer.Option(help="What the local brain answers (YAML).")] = None,
     port: Annotated[int, typer.Option(help="The local server's port; 0 takes a free one.")] = 0,
     verbose: Verbose = False,
@@ -43,7 +65,7 @@ def demo(
     from voicepipe.cli.demo import run_demo
 
     try:
-        code = run_demo(question, out=out, live=live, model=model, script=script, port=port)
+        code = run_demo(question, out=out, live=live, engine=engine, model=model, script=script, port=port)
     except EXPECTED as error:
         fail(error)
     raise typer.Exit(code)
@@ -62,6 +84,7 @@ def serve_local(
         bool, typer.Option("--tones", help="Speak and hear in coded tones instead of words.")
     ] = False,
     max_sessions: Annotated[int, typer.Option(help="How many sessions it serves at once.")] = 8,
+    wire: Annotated[Wire, typer.Option(help="Which of the API's wires it speaks.")] = Wire.GA,
     verbose: Verbose = False,
 ) -> None:
     """Serve the OpenAI Realtime API on this machine, until Ctrl-C."""
@@ -70,7 +93,13 @@ def serve_local(
 
     try:
         run_server(
-            port=port, script=script, llm=llm, llm_model=llm_model, tones=tones, max_sessions=max_sessions
+            port=port,
+            script=script,
+            llm=llm,
+            llm_model=llm_model,
+            tones=tones,
+            max_sessions=max_sessions,
+            wire=wire.value,
         )
     except EXPECTED as error:
         fail(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -16,7 +17,14 @@ from voicepipe.local.speech.engines import speech_engine
 
 
 def run_server(
-    *, port: int, script: Path | None, llm: str | None, llm_model: str, tones: bool, max_sessions: int
+    *,
+    port: int,
+    script: Path | None,
+    llm: str | None,
+    llm_model: str,
+    tones: bool,
+    max_sessions: int,
+    wire: Literal["ga", "beta"] = "ga",
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -26,7 +34,7 @@ def run_server(
         VoicepipeError: The script cannot be read.
     """
     brain: Brain = LLMBrain(llm, llm_model) if llm else ScriptBrain(load_script(script))
-    asyncio.run(_serve(brain, port=port, tones=tones, max_sessions=max_sessions))
+    asyncio.run(_serve(brain, port=port, tones=tones, max_sessions=max_sessions, wire=wire))
 
 
 def load_script(path: Path | None) -> Script:
@@ -34,7 +42,9 @@ def load_script(path: Path | None) -> Script:
     return Script.default() if path is None else Script.load(path)
 
 
-async def _serve(brain: Brain, *, port: int, tones: bool, max_sessions: int) -> None:
+async def _serve(
+    brain: Brain, *, port: int, tones: bool, max_sessions: int, wire: Literal["ga", "beta"]
+) -> None:
     console = Console()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -42,8 +52,9 @@ async def _serve(brain: Brain, *, port: int, tones: bool, max_sessions: int) -> 
         loop.add_signal_handler(number, stop.set)
     with console.status("loading ears and voice"):
         speech = speech_engine("tones" if tones else "local")
-    async with LocalServer(speech=speech, brain=brain, port=port, max_sessions=max_sessions) as server:
-        console.print(
-            f"The OpenAI Realtime API is at {server.url}, with any key. Ctrl-C ends it.", soft_wrap=True
-        )
+    async with LocalServer(
+        speech=speech, brain=brain, port=port, max_sessions=max_sessions, wire=wire
+    ) as server:
+        named = "OpenAI Realtime API" if wire == "ga" else "OpenAI Realtime API (beta wire)"
+        console.print(f"The {named} is at {server.url}, with any key. Ctrl-C ends it.", soft_wrap=True)
         await stop.wait()

@@ -1,6 +1,7 @@
-"""A WebSocket server on 127.0.0.1 that speaks the OpenAI Realtime GA wire with local ears, a local voice and a local brain.
+"""A WebSocket server on 127.0.0.1 that speaks the OpenAI Realtime API with local ears, a local voice and a local brain.
 
-It lets clients in or not and starts a session for each; the protocol is `voicepipe.local.openai_ga`.
+It lets clients in or not and starts a session for each; the protocol is `voicepipe.local.openai_ga`, and for the beta wire
+`voicepipe.local.openai_beta` around it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from itertools import count
-from typing import Final, Self
+from typing import Final, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -21,9 +22,10 @@ from websockets.http11 import Request
 from websockets.http11 import Response as HttpResponse
 from websockets.typing import Subprotocol
 
-from voicepipe.errors import PortTakenError, VoicepipeError
+from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
 from voicepipe.local.address import checked_port, loopback, netloc
 from voicepipe.local.brain import Brain
+from voicepipe.local.openai_beta.session import BetaServerSession
 from voicepipe.local.openai_ga.driver import Backstage, OnEvent, SessionDriver
 from voicepipe.local.openai_ga.events import Events, Ids
 from voicepipe.local.openai_ga.faults import FaultPlan, Faults
@@ -36,6 +38,19 @@ _LARGEST_MESSAGE: Final = 24 * 1024 * 1024
 _THREADS: Final = 4
 _SUBPROTOCOL: Final = Subprotocol("realtime")
 _KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
+_BETA_SUBPROTOCOL: Final = "openai-beta.realtime-v1"
+_WRONG_WIRE: Final = {
+    "ga": (
+        "beta_api_shape_disabled",
+        4000,
+        "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+    ),
+    "beta": (
+        "missing_beta_header",
+        4000,
+        "To access the Realtime Beta API, provide the header 'OpenAI-Beta: realtime=v1'.",
+    ),
+}
 
 
 class LocalServer:
@@ -49,6 +64,8 @@ class LocalServer:
         brain: What answers; it serves all sessions and is closed with the server.
         host: A loopback address; it takes no other.
         port: 0 takes a free one.
+        wire: Which of the API's wires it speaks. As OpenAI's own, the GA server refuses the beta's header; the beta server
+            refuses those who do not send it.
         api_key: The key a client must have; without it, any key will do.
         pace: How sound goes out.
         max_sessions: More than these are refused with HTTP status 503.
@@ -58,7 +75,7 @@ class LocalServer:
         on_event: Called with every event of every session: "in" from the client, "out" to it.
 
     Raises:
-        SettingsError: `host` is no loopback address, or `port` is no port.
+        SettingsError: `host` is no loopback address, `port` is no port, or there is no such `wire`.
     """
 
     def __init__(
@@ -68,6 +85,7 @@ class LocalServer:
         brain: Brain,
         host: str = "127.0.0.1",
         port: int = 0,
+        wire: Literal["ga", "beta"] = "ga",
         api_key: str | None = None,
         pace: Pace | None = None,
         max_sessions: int = 8,
@@ -76,10 +94,13 @@ class LocalServer:
         faults: Faults | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
+        if wire not in ("ga", "beta"):
+            raise SettingsError("wire", f"is 'ga' or 'beta', not {wire!r}")
         self.speech = speech
         self.brain = brain
         self._host = loopback(host)
         self._port = checked_port(port)
+        self._wire = wire
         self._api_key = api_key
         self._pace = pace or Pace()
         self._max_sessions = max_sessions
@@ -165,10 +186,11 @@ class LocalServer:
             self._sessions -= 1
 
     def _driver(self, connection: ServerConnection) -> SessionDriver:
+        ids = Ids(next(self._session_numbers))
         session = GAServerSession(
             _model(connection),
             self.speech.activity(),
-            ids=Ids(next(self._session_numbers)),
+            ids=ids,
             expires_at=int(time.time() + self._session_secs),
             late_deltas=self._faults.late_deltas,
         )
@@ -181,15 +203,14 @@ class LocalServer:
             on_event=self._on_event,
             threads=self._threads,
         )
-        return SessionDriver(session, connection, stage)
+        served = session if self._wire == "ga" else BetaServerSession(session, ids)
+        return SessionDriver(served, connection, stage)
 
     def _refusal(self, connection: ServerConnection) -> tuple[str, int, str] | None:
         """Return code, close code and message if the client may not have a session (protocol page, section 1)."""
         assert connection.request is not None
-        headers = connection.request.headers
-        if any("realtime=v1" in value for value in headers.get_all("OpenAI-Beta")):
-            message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
-            return "beta_api_shape_disabled", 4000, message
+        if _wants_beta(connection.request) != (self._wire == "beta"):
+            return _WRONG_WIRE[self._wire]
         if self._sessions > self._max_sessions:
             # Clients whose handshakes overlap get past `_admit` together.
             return "rate_limit_exceeded", 1013, f"This server serves {self._max_sessions} sessions at once."
@@ -210,6 +231,11 @@ async def _refuse(connection: ServerConnection, code: str, close_code: int, mess
     await connection.close(close_code, f"invalid_request_error.{code}")
 
 
+def _wants_beta(request: Request) -> bool:
+    in_header = any("realtime=v1" in value for value in request.headers.get_all("OpenAI-Beta"))
+    return in_header or _BETA_SUBPROTOCOL in _offered(request)
+
+
 def _subprotocol(_: object, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     """A browser, which can give its key only as a subprotocol, wants to see one of those it offered again."""
     return _SUBPROTOCOL if _SUBPROTOCOL in offered else None
@@ -221,9 +247,14 @@ def _key(request: Request) -> str:
         return value.removeprefix("Bearer ").strip()
     for value in headers.get_all("api-key"):
         return value.strip()
-    offered = [name.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for name in line.split(",")]
+    offered = _offered(request)
     keys = (name.removeprefix(_KEY_SUBPROTOCOL) for name in offered if name.startswith(_KEY_SUBPROTOCOL))
     return next(keys, "")
+
+
+def _offered(request: Request) -> list[str]:
+    lines = request.headers.get_all("Sec-WebSocket-Protocol")
+    return [name.strip() for line in lines for name in line.split(",")]
 
 
 def _model(connection: ServerConnection) -> str:

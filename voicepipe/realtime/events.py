@@ -292,6 +292,19 @@ class RateLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """Something that only this provider tells, and from which nothing follows here.
+
+    Parameters:
+        name: The event's type on the wire.
+        payload: What it holds, in the wire's shape.
+    """
+
+    name: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Oddity:
     """Something on the wire that is not understood and was passed over; each sort of it is told once.
 
@@ -341,6 +354,7 @@ Happening: TypeAlias = (
     | ItemUpdated
     | ItemRetrieved
     | RateLimits
+    | ServerEvent
     | Oddity
     | Failure
 )

@@ -133,7 +133,7 @@ def _refused(where: str, response: Response) -> ConnectionRefused:
         why += ", a redirect that is not followed; give the address it leads to"
     if retry_after is not None:
         why += f" and asks to be tried again in {retry_after:g} s"
-    return ConnectionRefused(why, kind, retry_after=retry_after)
+    return ConnectionRefused(why, kind, retry_after=retry_after, status=status)
 
 
 def _retry_after(header: str | None) -> float | None:

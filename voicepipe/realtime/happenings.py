@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 from pipecat.frames.frames import FunctionCallFromLLM
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.frame_processor import FrameDirection
 from pipecat.transcriptions.language import Language
 from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
@@ -38,6 +37,7 @@ from voicepipe.realtime.events import (
     RateLimits,
     ResponseFinished,
     ResponseStarted,
+    ServerEvent,
     ServerTool,
     SessionReady,
     SettingsApplied,
@@ -101,12 +101,12 @@ class Happenings:
             return
         language = Language(happening.language) if happening.language in set(Language) else None
         now = time_now_iso8601()
-        frame: Frame = (
-            TranscriptionFrame(happening.text, "", now, language, finalized=True)
+        frame = (
+            TranscriptionFrame(happening.text, "", now, language, happening, finalized=True)
             if happening.final
-            else InterimTranscriptionFrame(happening.text, "", now, language)
+            else InterimTranscriptionFrame(happening.text, "", now, language, happening)
         )
-        await self._service.push_frame(frame, FrameDirection.UPSTREAM)
+        await self._service.push_transcription(frame)
 
     async def _user_silent(self, happening: UserSilent) -> None:
         await self._service.announce("on_idle_timeout", happening.item_id)
@@ -201,6 +201,9 @@ class Happenings:
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)
 
+    async def _server_event(self, happening: ServerEvent) -> None:
+        await self._service.announce("on_server_event", happening.name, happening.payload)
+
     async def _oddity(self, happening: Oddity) -> None:
         logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
 
@@ -234,5 +237,6 @@ class Happenings:
         SettingsApplied: _settings_applied,
         TranscriptionUsage: _transcription_usage,
         RateLimits: _rate_limits,
+        ServerEvent: _server_event,
         Oddity: _oddity,
     }

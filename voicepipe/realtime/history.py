@@ -84,8 +84,9 @@ class History:
         """
         if item_id in self._items:
             return
+        last = next(reversed(self._items), None)
         self._items[item_id] = _Words(role)
-        if after in self._items:
+        if after in self._items and after != last:
             self._move_behind(item_id, after)
 
     def said(self, item_id: str, role: Role, text: str) -> None:

@@ -17,6 +17,22 @@ class TurnLatencyMetricsData(MetricsData):
     added_ms: float
 
 
+class FunctionCallMetricsData(MetricsData):
+    """How long a function ran.
+
+    Parameters:
+        function_name: The function.
+        tool_call_id: The call.
+        duration_ms: From the model's call to its result.
+        completed: Whether it gave a result; if not, it was cancelled.
+    """
+
+    function_name: str
+    tool_call_id: str
+    duration_ms: float
+    completed: bool
+
+
 class LatencyMeter:
     """Measures one turn after the other."""
 
@@ -39,3 +55,19 @@ class LatencyMeter:
         """
         ended_ms, self._ended_ms = self._ended_ms, None
         return None if ended_ms is None else (received_ms - ended_ms, now_ms - received_ms)
+
+
+class CallMeter:
+    """Measures function calls, any number at once."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, tuple[str, float]] = {}
+
+    def started(self, call_id: str, name: str, now_ms: float) -> None:
+        """A function runs."""
+        self._started[call_id] = (name, now_ms)
+
+    def ended(self, call_id: str, now_ms: float) -> tuple[str, float] | None:
+        """Return the name of a function that has ended and how long it ran, in milliseconds; None if it was not seen."""
+        name, began_ms = self._started.pop(call_id, ("", 0.0))
+        return (name, now_ms - began_ms) if name else None

@@ -103,6 +103,10 @@ class LinkOwner(Protocol):
         """The connection is gone; another one is on its way."""
         ...
 
+    def link_refused(self, error: ConnectionRefused) -> bool:
+        """A try was refused; returns whether another one is to be made at once, since now it would be another one."""
+        ...
+
     async def link_gone(self, error: ConnectionRefused) -> None:
         """There will be no other connection."""
         ...
@@ -178,6 +182,11 @@ class Link:
         if self._replacing is None and self._reconnect.tries > 0:
             self._replacing = asyncio.create_task(self._renew(), name="renew a realtime session")
 
+    def start_over(self) -> None:
+        """Replace the connection by one of another sort at once: what the owner says of where to connect has changed."""
+        if self._replacing is None and not self._is_closed:
+            self._replacing = asyncio.create_task(self._start_over(), name="connect in another way")
+
     async def close(self) -> None:
         """End everything. May be called more than once, and from within what the owner is told."""
         self._is_closed = True
@@ -198,6 +207,8 @@ class Link:
             try:
                 await self._connect()
             except ConnectionRefused as error:
+                if self._owner.link_refused(error):
+                    continue
                 self._failed += 1
                 if error.kind in hopeless or self._failed >= max(1, self._reconnect.tries):
                     raise
@@ -252,6 +263,18 @@ class Link:
             await asyncio.sleep(self._reconnect.wait_ms(self._failed, self._chance()) / 1000)
             self._failed += 1
             await self._connect_somehow(_HOPELESS)
+        except ConnectionRefused as error:
+            await self._give_up(error)
+        finally:
+            self._replacing = None
+            if self._is_closed:
+                await self._drop()
+
+    async def _start_over(self) -> None:
+        try:
+            await self._drop()
+            await self._owner.link_down(Closed(1000, "renewed"))
+            await self._connect_somehow(_HOPELESS_AT_FIRST)
         except ConnectionRefused as error:
             await self._give_up(error)
         finally:

@@ -31,10 +31,12 @@ from voicepipe.frames import (
     FunctionCallCancelFrame,
     FunctionCallResultFrame,
     InputAudioRawFrame,
+    InterimTranscriptionFrame,
     InterruptionFrame,
     LLMServiceMetadataFrame,
     LLMUpdateSettingsFrame,
     MetricsFrame,
+    TranscriptionFrame,
 )
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
@@ -44,7 +46,12 @@ from voicepipe.realtime.fillers import Filler, Fillers
 from voicepipe.realtime.happenings import Happenings
 from voicepipe.realtime.inputs import Inputs
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.realtime.latency import LatencyMeter, TurnLatencyMetricsData
+from voicepipe.realtime.latency import (
+    CallMeter,
+    FunctionCallMetricsData,
+    LatencyMeter,
+    TurnLatencyMetricsData,
+)
 from voicepipe.realtime.link import Link, Reconnect
 from voicepipe.realtime.session import Detail, Session
 from voicepipe.realtime.translation import category_of, has_user_aggregator, tool_output, wants_answer
@@ -68,6 +75,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         on_idle_timeout(service, item_id): the user was silent for so long that the model speaks again.
         on_mcp(service, stage, item_id, item | None): something about a tool that the server itself runs.
         on_mcp_approval(service, request): the server asks whether it may call such a tool.
+        on_server_event(service, name, payload): something that only this provider tells, in the wire's shape.
 
     Args:
         session: The provider's session.
@@ -128,6 +136,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         self._fillers = Fillers(self, tool_filler)
         self._link = Link(self, limits, reconnect)
         self._latency = LatencyMeter()
+        self._calls = CallMeter()
         self._received_ms = 0.0
         self._items = Waiting[Mapping[str, Any]]()
         self._sides = Waiting[SideResponse]()
@@ -142,6 +151,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             "on_idle_timeout",
             "on_mcp",
             "on_mcp_approval",
+            "on_server_event",
         ):
             self._register_event_handler(event)
 
@@ -271,6 +281,10 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             reason = f"code {closed.code}: {closed.reason or 'no reason given'}"
             await self.announce("on_disconnected", reason)
 
+    def link_refused(self, error: ConnectionRefused) -> bool:  # noqa: ARG002 - for those that have another way
+        """A try was refused; there is no other way to connect."""
+        return False
+
     async def link_gone(self, error: ConnectionRefused) -> None:
         """There will be no other connection."""
         await self._happenings.close_brackets()
@@ -328,7 +342,7 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):
-                await self._fillers.call_ended(frame.tool_call_id)
+                await self._call_ended(frame.tool_call_id, completed=False)
                 respond = bool(frame.run_llm)
                 await self.perform(
                     self.session.send_tool_result(frame.tool_call_id, "CANCELLED", respond=respond)
@@ -341,14 +355,30 @@ class RealtimeService(LLMService[RealtimeAdapter]):
             note = f"The function {frame.function_name} is still running. So far: {output}"
             await self.perform(self.session.add_message("system", note))
             return
-        await self._fillers.call_ended(frame.tool_call_id)
+        await self._call_ended(frame.tool_call_id, completed=True)
         respond = wants_answer(frame)
         await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
 
     @property
-    def wire(self) -> Link:
+    def wire_link(self) -> Link:
         """What connects it: whoever records taps it, whoever replays gives it other connections."""
         return self._link
+
+    async def _call_ended(self, call_id: str, *, completed: bool) -> None:
+        await self._fillers.call_ended(call_id)
+        ended = self._calls.ended(call_id, self._now_ms())
+        if ended is not None:
+            name, duration_ms = ended
+            await self.report(
+                FunctionCallMetricsData(
+                    processor=self.name,
+                    model=assert_given(self._settings.model),
+                    function_name=name,
+                    tool_call_id=call_id,
+                    duration_ms=duration_ms,
+                    completed=completed,
+                )
+            )
 
     # What inputs, turns and happenings need.
 
@@ -393,8 +423,13 @@ class RealtimeService(LLMService[RealtimeAdapter]):
         if self.metrics_enabled:
             await self.push_frame(MetricsFrame(data=[metrics]))
 
+    async def push_transcription(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
+        """Push what the user said: upstream, where the aggregators are."""
+        await self.push_frame(frame, FrameDirection.UPSTREAM)
+
     async def call_started(self, call_id: str, name: str) -> None:
         """A function runs."""
+        self._calls.started(call_id, name, self._now_ms())
         self._fillers.call_started(call_id, name)
 
     async def answer_call(self, call_id: str, result: Any) -> None:

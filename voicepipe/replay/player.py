@@ -93,8 +93,8 @@ class _Player:
         self._watch = _Watch(self._services, self._epoch_ms)
         answers = _Answers(recording)
         for index, (service, wire) in enumerate(zip(self._services, self._wires, strict=True)):
-            service.wire.dial = wire.dial
-            service.wire.taps.append(partial(self._watch.tapped, index))
+            service.wire_link.dial = wire.dial
+            service.wire_link.taps.append(partial(self._watch.tapped, index))
             answers.give_to(service)
         self._pipeline = Pipeline([self._near, *bot, self._far])
 
@@ -137,7 +137,7 @@ class _Player:
         elif isinstance(step, Arrived):
             if isinstance(step.what, Closed) and step.what.reason == _RENEWED:
                 # That was the bot's own wish; it may have come to it earlier or later by now.
-                self._services[step.service].wire.renew()
+                self._services[step.service].wire_link.renew()
             else:
                 self._wires[step.service].arrived(step.link, step.what)
         elif step.direction == "down":

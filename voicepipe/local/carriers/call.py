@@ -28,7 +28,7 @@ Way: TypeAlias = Literal["in", "out"]
 OnMessage: TypeAlias = Callable[[Way, str | bytes, float], None]
 
 RATE: Final = 8000
-_DIALECTS: Final[Mapping[str, Callable[[int], Dialect]]] = {
+_DIALECTS: Final[Mapping[str, Callable[[int, str], Dialect]]] = {
     "twilio": TwilioDialect,
     "telnyx": TelnyxDialect,
     "plivo": PlivoDialect,
@@ -48,6 +48,7 @@ class LocalCall:
     Args:
         url: The bot's media-stream address.
         carrier: Whose wire is spoken.
+        call_id: The carrier's id of the call, which a webhook told the bot before; empty makes one.
         parameters: What the markup hands on to the bot.
         record_path: Where the call is written as it goes on: the caller left, what the caller heard right, 8 kHz.
         plays: Whether the stream goes both ways.
@@ -65,6 +66,7 @@ class LocalCall:
         url: str,
         carrier: CarrierName = "twilio",
         *,
+        call_id: str = "",
         parameters: Mapping[str, str] | None = None,
         record_path: str | Path | None = None,
         plays: bool = True,
@@ -82,7 +84,7 @@ class LocalCall:
         self._record_path = Path(record_path) if record_path else None
         self._tracks: Tracks | None = None
         self._line = CarrierLine(
-            _DIALECTS[carrier](next(_numbers)),
+            _DIALECTS[carrier](next(_numbers), call_id),
             parameters=parameters,
             plays=plays,
             both_tracks=both_tracks,

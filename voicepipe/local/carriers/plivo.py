@@ -28,15 +28,16 @@ class PlivoDialect:
 
     Args:
         number: Makes the ids of this stream.
+        call_id: The call's, if it is known already.
     """
 
     name = "plivo"
     returns_cut_marks = False
     closes_on_bad_messages = False
 
-    def __init__(self, number: int = 1) -> None:
+    def __init__(self, number: int = 1, call_id: str = "") -> None:
         self._stream_id = f"{number:08x}-0000-4000-8000-000000000001"
-        self._call_id = f"{number:08x}-0000-4000-8000-000000000002"
+        self._call_id = call_id or f"{number:08x}-0000-4000-8000-000000000002"
         self._sequence = -1
 
     def opening(self, parameters: Mapping[str, str], *, both_tracks: bool) -> Sequence[str]:

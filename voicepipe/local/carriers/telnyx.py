@@ -20,15 +20,16 @@ class TelnyxDialect:
 
     Args:
         number: Makes the ids of this stream.
+        call_id: The call's, if it is known already.
     """
 
     name = "telnyx"
     returns_cut_marks = True
     closes_on_bad_messages = False
 
-    def __init__(self, number: int = 1) -> None:
+    def __init__(self, number: int = 1, call_id: str = "") -> None:
         self._stream_id = f"{number:08X}-0000-4000-8000-000000000000"
-        self._call_id = f"v3:local-call-{number}"
+        self._call_id = call_id or f"v3:local-call-{number}"
         self._sequence = 0
 
     def opening(self, parameters: Mapping[str, str], *, both_tracks: bool) -> Sequence[str]:

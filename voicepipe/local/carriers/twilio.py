@@ -23,15 +23,16 @@ class TwilioDialect:
 
     Args:
         number: Makes the ids of this stream.
+        call_id: The call's, if it is known already.
     """
 
     name = "twilio"
     returns_cut_marks = True
     closes_on_bad_messages = True
 
-    def __init__(self, number: int = 1) -> None:
+    def __init__(self, number: int = 1, call_id: str = "") -> None:
         self._stream_id = f"MZ{number:032x}"
-        self._call_id = f"CA{number:032x}"
+        self._call_id = call_id or f"CA{number:032x}"
         self._account_id = f"AC{number:032x}"
         self._sequence = 0
 

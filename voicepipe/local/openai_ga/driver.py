@@ -27,7 +27,7 @@ from voicepipe.local.openai_ga.formats import RATE
 from voicepipe.local.openai_ga.outbox import Outbox
 from voicepipe.local.openai_ga.pace import Pace, Pacer
 from voicepipe.local.openai_ga.response import Response
-from voicepipe.local.openai_ga.session import GAServerSession
+from voicepipe.local.openai_ga.served import ServedSession
 from voicepipe.local.openai_ga.wishes import Answer, Hear, Out, StopAnswer
 from voicepipe.local.speech.engines import SpeechEngine
 
@@ -76,7 +76,7 @@ class SessionDriver:
         backstage: What all sessions share.
     """
 
-    def __init__(self, session: GAServerSession, connection: ServerConnection, backstage: Backstage) -> None:
+    def __init__(self, session: ServedSession, connection: ServerConnection, backstage: Backstage) -> None:
         self._session = session
         self._connection = connection
         self._stage = backstage

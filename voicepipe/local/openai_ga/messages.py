@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from voicepipe.local.openai_ga.events import Event, Refusal
 from voicepipe.local.openai_ga.shapes import ClientEvent
+
+T = TypeVar("T")
 
 _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(
     Annotated[ClientEvent, Field(discriminator="type")]
@@ -41,6 +43,15 @@ def client_event(message: Event) -> ClientEvent:
     """Take a client's message apart.
 
     Raises:
+        Refusal: It is none of the wire's events.
+    """
+    return taken_apart(_CLIENT_EVENT, message)
+
+
+def taken_apart(shapes: TypeAdapter[T], message: Event) -> T:
+    """Take a client's message apart by the shapes of a wire.
+
+    Raises:
         Refusal: It has no type or is nested too deep, there is no such event, or a field of it is unknown, missing or has a
             value that is not allowed.
     """
@@ -49,7 +60,7 @@ def client_event(message: Event) -> ClientEvent:
     if _is_too_deep(message):
         raise Refusal("invalid_value", f"The message is nested deeper than {_DEEPEST} levels.")
     try:
-        return _CLIENT_EVENT.validate_python(message)
+        return shapes.validate_python(message)
     except ValidationError as error:
         problems = [(_path(details, message), details) for details in error.errors(include_url=False)]
         # Of the branches of a union, the one that got farthest is the one that was meant.

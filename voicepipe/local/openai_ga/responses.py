@@ -50,7 +50,8 @@ class Responses:
         self._settings = settings
         self._items = items
         self._late_deltas = late_deltas
-        self._conversation_id = ids.new("conv")
+        self.conversation_id = ids.new("conv")
+        """Of the conversation that responses write to."""
         self._running: dict[str, _Running] = {}
         self._cached_tokens = 0
 
@@ -77,7 +78,7 @@ class Responses:
             raise voice_refusal("response.audio.output.voice")
         given = wish.given()
         named = None if given.get("input") is None else self._named(given["input"])
-        conversation_id = self._conversation_id if wish.conversation == "auto" else None
+        conversation_id = self.conversation_id if wish.conversation == "auto" else None
         response = Response(self._ids, self._events, effective, conversation_id, wish.metadata)
         self._running[response.id] = _Running(response, named)
         return [*response.begin(), *(self.release() if can_answer else [])]

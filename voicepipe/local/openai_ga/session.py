@@ -87,6 +87,11 @@ class GAServerSession:
         self._question = ""
         self._guess: str | None = None
 
+    @property
+    def conversation_id(self) -> str:
+        """The conversation's id, which its responses carry."""
+        return self._responses.conversation_id
+
     def open(self) -> list[Out]:
         """Return the first event."""
         return [self._events.make("session.created", session=self._settings.as_wire())]

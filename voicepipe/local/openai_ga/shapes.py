@@ -18,7 +18,9 @@ _LONGEST_ITEM_ID: Final = 32
 _LONGEST_EVENT_ID: Final = 512
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
+    """A part of a message: unknown fields are refused, and types are not converted."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     def given(self) -> Fields:
@@ -29,23 +31,23 @@ class _Shape(BaseModel):
 # The session.
 
 
-class _PcmFormat(_Shape):
+class _PcmFormat(Shape):
     type: Literal["audio/pcm"] = "audio/pcm"
     rate: Literal[24000] = 24000
 
 
-class _MulawFormat(_Shape):
+class _MulawFormat(Shape):
     type: Literal["audio/pcmu"]
 
 
-class _AlawFormat(_Shape):
+class _AlawFormat(Shape):
     type: Literal["audio/pcma"]
 
 
 _Format: TypeAlias = Annotated[_PcmFormat | _MulawFormat | _AlawFormat, Field(discriminator="type")]
 
 
-class ServerVad(_Shape):
+class ServerVad(Shape):
     """Turns by voice activity. The silence is what sessions report, not the 500 ms that are documented."""
 
     type: Literal["server_vad"] = "server_vad"
@@ -57,7 +59,7 @@ class ServerVad(_Shape):
     interrupt_response: bool = True
 
 
-class SemanticVad(_Shape):
+class SemanticVad(Shape):
     """Turns by meaning."""
 
     type: Literal["semantic_vad"]
@@ -66,7 +68,7 @@ class SemanticVad(_Shape):
     interrupt_response: bool = True
 
 
-class _Transcription(_Shape):
+class _Transcription(Shape):
     model: str = "gpt-4o-transcribe"
     language: str | None = None
     prompt: str = ""
@@ -75,19 +77,19 @@ class _Transcription(_Shape):
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] = "low"
 
 
-class _NoiseReduction(_Shape):
+class _NoiseReduction(Shape):
     type: Literal["near_field", "far_field"]
     strength: float = Field(default=1.0, ge=0)
 
 
-class _AudioInput(_Shape):
+class _AudioInput(Shape):
     format: _Format = _PcmFormat()
     transcription: _Transcription | None = None
     noise_reduction: _NoiseReduction | None = None
     turn_detection: Annotated[ServerVad | SemanticVad, Field(discriminator="type")] | None = ServerVad()
 
 
-class _CustomVoice(_Shape):
+class _CustomVoice(Shape):
     id: str
 
 
@@ -97,18 +99,18 @@ _Voice: TypeAlias = (
 )
 
 
-class _AudioOutput(_Shape):
+class _AudioOutput(Shape):
     format: _Format = _PcmFormat()
     voice: _Voice = "marin"
     speed: float = Field(default=1.0, ge=0.25, le=1.5)
 
 
-class _Audio(_Shape):
+class _Audio(Shape):
     input: _AudioInput = _AudioInput()
     output: _AudioOutput = _AudioOutput()
 
 
-class _FunctionTool(_Shape):
+class _FunctionTool(Shape):
     type: Literal["function"]
     name: str = Field(min_length=1)
     description: str = ""
@@ -116,7 +118,7 @@ class _FunctionTool(_Shape):
     strict: bool = False
 
 
-class _McpTool(_Shape):
+class _McpTool(Shape):
     """Accepted as it comes; the local server runs no MCP tools."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -125,54 +127,58 @@ class _McpTool(_Shape):
     server_label: str
 
 
-_Tools: TypeAlias = list[Annotated[_FunctionTool | _McpTool, Field(discriminator="type")]]
+Tools: TypeAlias = list[Annotated[_FunctionTool | _McpTool, Field(discriminator="type")]]
 
 
-class _FunctionChoice(_Shape):
+class _FunctionChoice(Shape):
     type: Literal["function"]
     name: str
 
 
-class _McpChoice(_Shape):
+class _McpChoice(Shape):
     type: Literal["mcp"]
     server_label: str
     name: str | None = None
 
 
-_ToolChoice: TypeAlias = (
+ToolChoice: TypeAlias = (
     Literal["auto", "none", "required"] | Annotated[_FunctionChoice | _McpChoice, Field(discriminator="type")]
 )
-_MaxTokens: TypeAlias = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
+MaxTokens: TypeAlias = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
 _Modalities: TypeAlias = Annotated[list[Literal["audio", "text"]], Field(min_length=1, max_length=1)]
 
 
-class _Reasoning(_Shape):
+class _Reasoning(Shape):
     effort: Literal["minimal", "low", "medium", "high", "xhigh"]
 
 
-class _TokenLimits(_Shape):
+class _TokenLimits(Shape):
     post_instructions: int = Field(ge=0)
 
 
-class _Retention(_Shape):
+class _Retention(Shape):
     type: Literal["retention_ratio"]
     retention_ratio: float = Field(ge=0.0, le=1.0)
     token_limits: _TokenLimits | None = None
 
 
-class _Tracing(_Shape):
+class Tracing(Shape):
+    """Under which names a session is filed."""
+
     workflow_name: str = ""
     group_id: str = ""
     metadata: Fields = {}
 
 
-class _Prompt(_Shape):
+class Prompt(Shape):
+    """Instructions that are stored with the vendor."""
+
     id: str
     version: str | None = None
     variables: Fields | None = None
 
 
-class Session(_Shape):
+class Session(Shape):
     """The settings of a session; what a default stands for is the API's own."""
 
     type: Literal["realtime"]
@@ -182,129 +188,143 @@ class Session(_Shape):
         "You are a helpful, friendly assistant who speaks with a person. Answer briefly and naturally."
     )
     audio: _Audio = _Audio()
-    tools: _Tools = []
-    tool_choice: _ToolChoice = "auto"
-    max_output_tokens: _MaxTokens = "inf"
+    tools: Tools = []
+    tool_choice: ToolChoice = "auto"
+    max_output_tokens: MaxTokens = "inf"
     parallel_tool_calls: bool = True
     reasoning: _Reasoning | None = None
     truncation: Literal["auto", "disabled"] | _Retention = "auto"
-    tracing: Literal["auto"] | _Tracing | None = None
-    prompt: _Prompt | None = None
+    tracing: Literal["auto"] | Tracing | None = None
+    prompt: Prompt | None = None
     include: list[Literal["item.input_audio_transcription.logprobs"]] | None = None
 
 
 # Items.
 
 
-class _Item(_Shape):
+class ItemShape(Shape):
+    """What all items have."""
+
     id: str = Field(default="", min_length=1, max_length=_LONGEST_ITEM_ID)
     object: Literal["realtime.item"] = "realtime.item"
     status: Literal["completed", "incomplete", "in_progress"] = "completed"
 
 
-class _InputText(_Shape):
+class InputText(Shape):
+    """Words for the model."""
+
     type: Literal["input_text"]
     text: str
 
 
-class _InputAudio(_Shape):
+class InputAudio(Shape):
+    """Sound of the user."""
+
     type: Literal["input_audio"]
     audio: str = ""
     transcript: str | None = None
 
 
-class _InputImage(_Shape):
+class _InputImage(Shape):
     type: Literal["input_image"]
     image_url: str = Field(pattern=r"^data:image/(png|jpeg);base64,")
     detail: Literal["auto", "low", "high"] = "auto"
 
 
-class _OutputText(_Shape):
+class _OutputText(Shape):
     type: Literal["output_text"]
     text: str
 
 
-class _SystemMessage(_Item):
+class SystemMessage(ItemShape):
+    """Words of the application."""
+
     type: Literal["message"]
     role: Literal["system"]
-    content: list[_InputText]
+    content: list[InputText]
 
 
-class _UserMessage(_Item):
+class _UserMessage(ItemShape):
     type: Literal["message"]
     role: Literal["user"]
-    content: list[Annotated[_InputText | _InputAudio | _InputImage, Field(discriminator="type")]]
+    content: list[Annotated[InputText | InputAudio | _InputImage, Field(discriminator="type")]]
 
 
-class _AssistantMessage(_Item):
+class _AssistantMessage(ItemShape):
     type: Literal["message"]
     role: Literal["assistant"]
     content: list[_OutputText]
 
 
-_Message: TypeAlias = Annotated[
-    _SystemMessage | _UserMessage | _AssistantMessage, Field(discriminator="role")
-]
+_Message: TypeAlias = Annotated[SystemMessage | _UserMessage | _AssistantMessage, Field(discriminator="role")]
 
 
-class _FunctionCall(_Item):
+class FunctionCall(ItemShape):
+    """A call of a function."""
+
     type: Literal["function_call"]
     name: str
     arguments: str
     call_id: str = ""
 
 
-class _FunctionCallOutput(_Item):
+class FunctionCallOutput(ItemShape):
+    """What a function gave."""
+
     type: Literal["function_call_output"]
     call_id: str
     output: str
 
 
-class _ItemReference(_Shape):
+class ItemReference(Shape):
+    """An item that the conversation has."""
+
     type: Literal["item_reference"]
     id: str
 
 
-_NewItem: TypeAlias = Annotated[_Message | _FunctionCall | _FunctionCallOutput, Field(discriminator="type")]
+_NewItem: TypeAlias = Annotated[_Message | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
 _TakenItem: TypeAlias = Annotated[
-    _Message | _FunctionCall | _FunctionCallOutput | _ItemReference, Field(discriminator="type")
+    _Message | FunctionCall | FunctionCallOutput | ItemReference, Field(discriminator="type")
 ]
 
 
 # Events.
 
 
-class _Event(_Shape):
+class EventShape(Shape):
+    """What all client events have."""
+
     event_id: str = Field(default="", max_length=_LONGEST_EVENT_ID)
 
 
-class SessionUpdate(_Event):
+class SessionUpdate(EventShape):
     """Change settings."""
 
     type: Literal["session.update"]
     session: Session
 
 
-class AudioAppend(_Event):
+class AudioAppend(EventShape):
     """Here is sound of the user, base64."""
 
     type: Literal["input_audio_buffer.append"]
     audio: str
 
 
-class AudioCommit(_Event):
+class AudioCommit(EventShape):
     """The user's turn is over."""
 
     type: Literal["input_audio_buffer.commit"]
 
 
-class AudioClear(_Event):
+class AudioClear(EventShape):
     """Throw the user's sound away."""
 
     type: Literal["input_audio_buffer.clear"]
 
 
-class ItemCreate(_Event):
+class ItemCreate(EventShape):
     """Put an item into the conversation."""
 
     type: Literal["conversation.item.create"]
@@ -312,21 +332,21 @@ class ItemCreate(_Event):
     previous_item_id: str | None = None
 
 
-class ItemDelete(_Event):
+class ItemDelete(EventShape):
     """Take an item out of the conversation."""
 
     type: Literal["conversation.item.delete"]
     item_id: str
 
 
-class ItemRetrieve(_Event):
+class ItemRetrieve(EventShape):
     """Show an item, sound included."""
 
     type: Literal["conversation.item.retrieve"]
     item_id: str
 
 
-class ItemTruncate(_Event):
+class ItemTruncate(EventShape):
     """So much of an answer was heard."""
 
     type: Literal["conversation.item.truncate"]
@@ -335,22 +355,22 @@ class ItemTruncate(_Event):
     audio_end_ms: int = Field(ge=0)
 
 
-class _ResponseAudioOutput(_Shape):
+class _ResponseAudioOutput(Shape):
     format: _Format = _PcmFormat()
     voice: _Voice = "marin"
 
 
-class _ResponseAudio(_Shape):
+class _ResponseAudio(Shape):
     output: _ResponseAudioOutput = _ResponseAudioOutput()
 
 
-_Metadata: TypeAlias = Annotated[
+Metadata: TypeAlias = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]],
     Field(max_length=_MOST_METADATA),
 ]
 
 
-class ResponseWish(_Shape):
+class ResponseWish(Shape):
     """Settings of one response, in the place of the session's."""
 
     conversation: Literal["auto", "none"] = "auto"
@@ -358,23 +378,23 @@ class ResponseWish(_Shape):
     instructions: str = ""
     output_modalities: _Modalities = ["audio"]
     audio: _ResponseAudio = _ResponseAudio()
-    tools: _Tools = []
-    tool_choice: _ToolChoice = "auto"
+    tools: Tools = []
+    tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True
-    max_output_tokens: _MaxTokens = "inf"
+    max_output_tokens: MaxTokens = "inf"
     reasoning: _Reasoning | None = None
-    prompt: _Prompt | None = None
-    metadata: _Metadata | None = None
+    prompt: Prompt | None = None
+    metadata: Metadata | None = None
 
 
-class ResponseCreate(_Event):
+class ResponseCreate(EventShape):
     """Answer now."""
 
     type: Literal["response.create"]
     response: ResponseWish = ResponseWish()
 
 
-class ResponseCancel(_Event):
+class ResponseCancel(EventShape):
     """Stop answering."""
 
     type: Literal["response.cancel"]

@@ -97,7 +97,7 @@ class CallRecorder(FirstHopObserver):
         self._is_ending = False
         self._call = CallObserver(self, meter)
         for index, service in enumerate(self._services):
-            service.wire.taps.append(partial(self._tapped, index))
+            service.wire_link.taps.append(partial(self._tapped, index))
 
     @property
     def dropped(self) -> int:

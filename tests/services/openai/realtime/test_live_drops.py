@@ -8,6 +8,8 @@ import pytest
 from pipecat.services.llm_service import FunctionCallParams
 
 from tests.support.tones import heard_in, spoken, tone_server
+from tests.support.wires import named, wire
+from tests.support.wires import service as service_of_the_wire
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.local import Pace
 from voicepipe.local.openai_ga.faults import Fault, Faults
@@ -22,6 +24,8 @@ from voicepipe.services.openai.realtime import (
 )
 from voicepipe.transports.wav_file import WavFileTransport
 
+pytestmark = [pytest.mark.virtual_time, pytest.mark.usefixtures("both_wires")]
+
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -33,14 +37,10 @@ FOG = "In Paris it is 21 degrees and fog."
 
 def service(url: str, *, transcribed: bool = True, **options) -> OpenAIRealtimeLLMService:
     transcription = InputAudioTranscription() if transcribed else None
-    llm = OpenAIRealtimeLLMService(
-        api_key="k",
-        base_url=url,
-        session_properties=SessionProperties(
-            tools=[WEATHER], audio=AudioConfiguration(input=AudioInput(transcription=transcription))
-        ),
-        **options,
+    properties = SessionProperties(
+        tools=[WEATHER], audio=AudioConfiguration(input=AudioInput(transcription=transcription))
     )
+    llm = service_of_the_wire(properties, api_key="k", base_url=url, **options)
 
     async def weather(params: FunctionCallParams) -> None:
         await params.result_callback({"temperature": 21, "conditions": "fog"})
@@ -53,7 +53,7 @@ async def call(tmp_path: Path, *questions: str, faults: Faults, **options) -> tu
     """Hold a conversation; returns what the caller heard, and the names of what happened to the connection."""
     transport = WavFileTransport([spoken(q) for q in questions], answer_path=tmp_path / "answer.wav")
     happened: list[str] = []
-    async with tone_server(faults=faults, pace=Pace(delta_ms=100, speed=2.0)) as server:
+    async with tone_server(wire=wire(), faults=faults, pace=Pace(delta_ms=100, speed=2.0)) as server:
         llm = service(server.url, **options)
 
         @llm.event_handler("on_resumed")
@@ -88,7 +88,6 @@ POINTS = {
 }
 
 
-@pytest.mark.virtual_time
 @pytest.mark.parametrize(
     ("point", "transcribed"),
     [
@@ -104,7 +103,7 @@ async def test_p6_wherever_the_connection_breaks_the_answer_is_heard(tmp_path, p
         tmp_path,
         "what is the weather in paris",
         "hello",
-        faults=Faults([Fault(at=at, nth=nth, do="drop")]),
+        faults=Faults([Fault(at=named(at), nth=nth, do="drop")]),
         transcribed=transcribed,
     )
     assert FOG in said
@@ -113,12 +112,11 @@ async def test_p6_wherever_the_connection_breaks_the_answer_is_heard(tmp_path, p
     assert "disconnected" in happened
 
 
-@pytest.mark.virtual_time
 @pytest.mark.parametrize("close_code", [1000, 1001, 1006, 1011, 4000, None])
 async def test_inside_the_sound_the_answer_goes_on(tmp_path, close_code):
-    fault = Fault(at="response.output_audio.delta", nth=12, do="drop")
+    fault = Fault(at=named("response.output_audio.delta"), nth=12, do="drop")
     if close_code is not None and close_code != 1006:
-        fault = Fault(at="response.output_audio.delta", nth=12, do="close", close_code=close_code)
+        fault = Fault(at=named("response.output_audio.delta"), nth=12, do="close", close_code=close_code)
     said, happened = await call(tmp_path, "count to twenty", "hello", faults=Faults([fault]))
     assert "one, two, three" in said.lower()
     assert "nineteen, twenty" in said
@@ -126,32 +124,29 @@ async def test_inside_the_sound_the_answer_goes_on(tmp_path, close_code):
     assert happened == ["disconnected", "resumed"]
 
 
-@pytest.mark.virtual_time
 async def test_inside_the_sound_the_answer_is_left_at_that_if_so_wished(tmp_path):
-    fault = Fault(at="response.output_audio.delta", nth=5, do="drop")
+    fault = Fault(at=named("response.output_audio.delta"), nth=5, do="drop")
     said, _ = await call(tmp_path, "count to twenty", "hello", faults=Faults([fault]), resume_answers=False)
     assert "twenty" not in said
     assert said.endswith("Hello! How can I help you?")
 
 
-@pytest.mark.virtual_time
 async def test_the_end_comes_with_a_clear_error_after_so_many_tries(tmp_path):
     faults = Faults([Fault(at="session.updated", nth=n, do="drop") for n in range(1, 20)])
     transport = WavFileTransport(spoken("hello"))
-    async with tone_server(faults=faults) as server:
+    async with tone_server(wire=wire(), faults=faults) as server:
         llm = service(server.url, reconnect=Reconnect(tries=3))
         result = await run(Pipeline([transport.input(), AudioResampler(), llm, transport.output()]))
     assert result.reason == "failed"
     assert "closed the connection" in result.detail
 
 
-@pytest.mark.virtual_time
 async def test_p3_an_hours_limit_is_not_noticed(tmp_path):
     # A session of some seconds stands for one of an hour; the questions take four times as long.
     questions = ["count to twenty"] * 8 + ["what did you say"]
     transport = WavFileTransport([spoken(q) for q in questions], answer_path=tmp_path / "answer.wav")
     resumed = 0
-    async with tone_server(session_secs=12) as server:
+    async with tone_server(wire=wire(), session_secs=12) as server:
         llm = service(server.url, reconnect=Reconnect(renew_after_secs=8))
 
         @llm.event_handler("on_resumed")

@@ -18,6 +18,7 @@ from pipecat.services.llm_service import FunctionCallParams
 from tests.support.live_bot import bot
 from tests.support.pipelines import Recorder
 from tests.support.tones import heard_in, spoken, tone_server
+from tests.support.wires import settings_in_words, wire
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.errors import SettingsError
 from voicepipe.frames import (
@@ -72,6 +73,7 @@ MANUAL = AudioConfiguration(input=AudioInput(turn_detection=False))
 pytestmark = pytest.mark.virtual_time
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestSettingsInMidCall:
     async def test_instructions(self):
         async with bot() as b:
@@ -103,7 +105,7 @@ class TestSettingsInMidCall:
         async with bot() as b:
             await b.say("hello")
             assert await b.answer() == "Hello! How can I help you?"
-            off = {"audio": {"input": {"turn_detection": False}}}
+            off = settings_in_words({"audio": {"input": {"turn_detection": False}}})
             await b.give(LLMUpdateSettingsFrame(settings=off))
             await b.give(UserStartedSpeakingFrame())
             await b.say("who are you")
@@ -113,11 +115,12 @@ class TestSettingsInMidCall:
 
     async def test_max_output_tokens(self):
         async with bot() as b:
-            await b.give(LLMUpdateSettingsFrame(settings={"max_output_tokens": 30}))
+            await b.give(LLMUpdateSettingsFrame(settings=settings_in_words({"max_output_tokens": 30})))
             await b.say("count to twenty")
             assert "nineteen" not in await b.answer()
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestManualTurns:
     async def test_the_onset_before_the_turn_is_kept_and_the_silence_before_that_is_not(self):
         async with bot(SessionProperties(audio=MANUAL)) as b:
@@ -160,6 +163,7 @@ class TestManualTurns:
         assert not b.sent("response.create")
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestInput:
     async def test_written_turns_are_answered_without_an_aggregator(self):
         async with bot() as b:
@@ -233,6 +237,7 @@ class TestInput:
             assert await b.answer() == "Hello! How can I help you?"
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestTools:
     async def test_p8_a_slow_tool_leaves_the_bot_speaking_and_its_result_is_spoken_when_it_comes(self):
         finish = asyncio.Event()
@@ -327,6 +332,7 @@ class TestTools:
         assert answer["item"]["output"] == "CANCELLED"
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestConversation:
     async def test_a_response_beside_the_conversation_gives_its_result_and_is_not_heard(self):
         async with bot() as b:
@@ -372,7 +378,8 @@ class TestConversation:
             await asyncio.sleep(1)
         assert [role for _, role in created] == ["user", "assistant"]
         user, answer = (item_id for item_id, _ in created)
-        assert (user, False) in updated, "completed"
+        # The beta tells of the end of the model's items alone.
+        assert ((user, False) in updated) == (wire() == "ga"), "completed"
         assert (user, True) in updated, "its transcript came"
         assert (answer, False) in updated
 
@@ -381,7 +388,7 @@ class TestConversation:
             await b.say("hello")
             [final] = await b.run.up.wait_for(TranscriptionFrame)
             assert final.text == "hello"
-            assert not b.run.down.of(TranscriptionFrame)
+            assert len(b.run.down.of(TranscriptionFrame)) == (wire() == "beta")
 
     async def test_items_can_be_deleted_and_truncated(self):
         async with bot() as b:
@@ -414,6 +421,7 @@ class TestConversation:
             assert "five" not in await b.answer()
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestMetrics:
     async def test_latency_usage_and_processing_are_reported(self):
         async with bot(SessionProperties(audio=TRANSCRIBED)) as b:
@@ -427,12 +435,13 @@ class TestMetrics:
         [ttfb] = [one for one in data if isinstance(one, TTFBMetricsData) and one.value > 0]
         assert split.server_ms >= 0
         assert split.added_ms >= 0
-        assert split.model == "gpt-realtime"
+        assert split.model == {"ga": "gpt-realtime", "beta": "gpt-4o-realtime-preview-2025-06-03"}[wire()]
         assert ttfb.processor == b.llm.name
-        transcription = [one for one in data if getattr(one, "model", "") == "transcription"]
+        transcription = [one for one in data if getattr(one, "model", "") == "gpt-4o-transcribe"]
         assert transcription[0].value.total_tokens > 0
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestInterruptionPolicy:
     async def talk(
         self, tmp_path, policy: Interruptions, into: str, after_ms: int = 800, **options
@@ -521,6 +530,7 @@ class TestInterruptionPolicy:
             OpenAIRealtimeLLMService(api_key="k", interruptions=Interruptions(min_words=2))
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestBargeIn:
     @pytest.mark.parametrize("seed", range(10))
     async def test_p1_at_any_moment_history_ends_where_the_listener_was(self, tmp_path, seed):
@@ -562,6 +572,7 @@ class TestIdleness:
             assert len(told) == 1
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestTextMode:
     async def test_answers_come_as_text_for_a_voice_further_down(self):
         async with bot(SessionProperties(output_modalities=["text"])) as b:

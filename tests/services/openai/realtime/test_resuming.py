@@ -14,6 +14,7 @@ from tests.services.openai.realtime.wire_lines import (
     happened,
     item_done,
     line,
+    new_session,
     ready_session,
     response_created,
     response_done,
@@ -89,6 +90,7 @@ def spoken_turn(session: OpenAIRealtimeSession, question: str, answer: str, n: i
     session.receive(response_done(response))
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestHistory:
     def test_p3_settings_and_history_are_told_again_in_order(self):
         session = ready_session(SessionProperties(instructions="Be brief."))
@@ -114,7 +116,7 @@ class TestHistory:
         assert ready.is_resumed
 
     def test_the_first_connection_is_no_resumption(self):
-        session = OpenAIRealtimeSession()
+        session = new_session()
         session.add_message("user", "Hi.")
         events, outputs = restored(session)
         assert items(events) == [("user", "Hi.")]
@@ -196,6 +198,7 @@ class TestHistory:
         assert types(events).count("input_audio_buffer.append") == 1
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestSound:
     def test_speech_before_and_in_the_gap_is_sent_again_in_order(self):
         session = ready_session()
@@ -286,6 +289,7 @@ class TestSound:
         assert types(sent(session.commit())) == ["input_audio_buffer.commit"]
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestAnswers:
     def test_an_answer_of_which_nothing_came_is_asked_for_again(self):
         session = ready_session()
@@ -322,7 +326,7 @@ class TestAnswers:
         assert types(events)[-1] == "response.create"
 
     def test_an_answer_that_broke_off_is_left_at_that_if_so_wished(self):
-        session = OpenAIRealtimeSession(resumes_answers=False)
+        session = new_session(resumes_answers=False)
         session.receive(created())
         session.receive(updated())
         session.receive(response_created())
@@ -357,6 +361,7 @@ class TestAnswers:
         assert ended == SideResponse("side_1", "failed", problem="the connection was lost")
 
 
+@pytest.mark.usefixtures("both_wires")
 class TestTools:
     def calling(self) -> OpenAIRealtimeSession:
         session = ready_session()

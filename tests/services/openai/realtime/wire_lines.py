@@ -1,4 +1,4 @@
-"""Lines of the GA wire as the server sends them, and a session that has been through its start."""
+"""Lines of the wire as the server sends them, in GA words or the beta's, and a session that has been through its start."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from itertools import count
 from typing import Any
 
+from tests.support.wires import dialect, read, spelled
 from voicepipe.realtime.events import Happening, Output, Send
 from voicepipe.services.openai.realtime import OpenAIRealtimeSession, SessionProperties
 
@@ -14,7 +15,7 @@ _numbers = count(1)
 
 
 def line(type_: str, **fields: Any) -> bytes:
-    return json.dumps({"type": type_, "event_id": f"event_{next(_numbers)}", **fields}).encode()
+    return json.dumps(spelled({"type": type_, "event_id": f"event_{next(_numbers)}", **fields})).encode()
 
 
 def created() -> bytes:
@@ -80,8 +81,12 @@ def error(code: str, event_id: str | None = None, **fields: Any) -> bytes:
     )
 
 
+def new_session(properties: SessionProperties | None = None, **options: Any) -> OpenAIRealtimeSession:
+    return OpenAIRealtimeSession(properties, dialect=dialect(), **options)
+
+
 def ready_session(properties: SessionProperties | None = None) -> OpenAIRealtimeSession:
-    session = OpenAIRealtimeSession(properties)
+    session = new_session(properties)
     session.open()
     session.receive(created())
     session.receive(updated())
@@ -89,7 +94,7 @@ def ready_session(properties: SessionProperties | None = None) -> OpenAIRealtime
 
 
 def sent(outputs: list[Output]) -> list[dict[str, Any]]:
-    return [json.loads(output.message) for output in outputs if isinstance(output, Send)]
+    return [read(json.loads(output.message)) for output in outputs if isinstance(output, Send)]
 
 
 def happened(outputs: list[Output]) -> list[Happening]:

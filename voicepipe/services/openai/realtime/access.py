@@ -38,6 +38,7 @@ class Access:
         safety_identifier: Stands for the end user and does not tell who it is.
         proxy: None or False is no proxy, True is that of the environment, a text is its URL.
         key_secs: How long a callable may take.
+        takes_preview: Whether Azure's address of the beta wire will do; its query names version and deployment.
 
     Raises:
         SettingsError: One of these cannot be used; the error names it.
@@ -55,6 +56,7 @@ class Access:
         safety_identifier: str | None = None,
         proxy: str | bool | None = True,
         key_secs: float = 10.0,
+        takes_preview: bool = False,
     ) -> None:
         parts = _url_parts(base_url)
         self.is_azure = (parts.hostname or "").endswith(_AZURE_HOST) if azure is None else azure
@@ -62,7 +64,11 @@ class Access:
         if self.is_azure:
             if base_url == DEFAULT_URL:
                 raise SettingsError("base_url", f"with Azure is wss://<resource>{_AZURE_HOST}{_AZURE_PATH}")
-            _check_azure(parts, organization=organization, project=project)
+            _check_azure(organization=organization, project=project)
+            if _is_preview(parts) and not takes_preview:
+                raise SettingsError(
+                    "base_url", f"is that of the preview's wire; the GA wire is at {_AZURE_PATH}"
+                )
         query = "&".join(part for part in (parts.query, urlencode({"model": model})) if part)
         self._url = urlunsplit(parts._replace(query=query))
         self._api_key = api_key if callable(api_key) else _given_key(api_key)
@@ -156,12 +162,23 @@ def _url_parts(base_url: str) -> SplitResult:
     return parts
 
 
-def _check_azure(parts: SplitResult, **only_openai: str | None) -> None:
+def _is_preview(parts: SplitResult) -> bool:
+    return parts.path.rstrip("/") == "/openai/realtime"
+
+
+def ga_url(base_url: str) -> str:
+    """Return where the GA wire is spoken if `base_url` is Azure's address of the beta wire; any other one is as it was."""
+    parts = urlsplit(base_url)
+    is_azure = (parts.hostname or "").endswith(_AZURE_HOST)
+    if not (is_azure and _is_preview(parts)):
+        return base_url
+    return urlunsplit(parts._replace(path=_AZURE_PATH, query=""))
+
+
+def _check_azure(**only_openai: str | None) -> None:
     for field, value in only_openai.items():
         if value is not None:
             raise SettingsError(field, "is OpenAI's own; Azure has none")
-    if parts.path.rstrip("/") == "/openai/realtime":
-        raise SettingsError("base_url", f"is that of the preview's wire; the GA wire is at {_AZURE_PATH}")
 
 
 def _proxy(proxy: str | bool | None) -> str | Literal[True] | None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from pipecat.services.settings import LLMSettings
+from pydantic import BaseModel, ValidationError
 
 from voicepipe.errors import SettingsError
-from voicepipe.realtime.events import SideResponse
+from voicepipe.realtime.events import Failure, SideResponse
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.realtime.settings import deep_merge, plain
+from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
 from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
+from voicepipe.services.openai.realtime.tools import runnable_tools
 
 
 class OpenAIConversation(RealtimeService):
@@ -22,6 +29,8 @@ class OpenAIConversation(RealtimeService):
         interruptions: Who may interrupt the bot, and how. Where they are judged here, the server is told to leave
             interruptions and answers to us.
         resume_answers: Whether an answer that a lost connection broke off is taken up again.
+        tools: The session's tools as they were given: direct functions and schemas with a handler are registered.
+        dialect: How the wire is spelled.
     """
 
     session: OpenAIRealtimeSession
@@ -32,12 +41,56 @@ class OpenAIConversation(RealtimeService):
         properties: SessionProperties,
         interruptions: Interruptions | None = None,
         resume_answers: bool = True,
+        tools: Any = None,
+        dialect: Dialect = GA,
         **kwargs: Any,
     ) -> None:
         judged = interruptions is not None and interruptions.are_judged
-        session = OpenAIRealtimeSession(properties, client_interrupts=judged, resumes_answers=resume_answers)
+        session = OpenAIRealtimeSession(
+            properties, client_interrupts=judged, resumes_answers=resume_answers, dialect=dialect
+        )
+        self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
         super().__init__(session=session, interruptions=interruptions, **kwargs)
         self._tokens = count(1)
+
+    @abstractmethod
+    def given_changes(self, delta: LLMSettings) -> Mapping[str, Any]:
+        """Return what a delta says, unchecked, with the tools as they were given.
+
+        Raises:
+            SettingsError: It cannot be read.
+        """
+
+    async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
+        """Make a change of settings as a whole or not at all, and register the functions it brings."""
+        try:
+            changed = await super()._update_settings(delta)
+        except SettingsError as error:
+            # It is our own word, in the words of the application already.
+            await super().perform([Failure("settings", str(error), field=error.field)])
+            return {}
+        if "tools" in changed:
+            self._register_tools(self.given_changes(delta)["tools"])
+        return changed
+
+    async def set_tools(self, tools: Any) -> None:
+        """Offer the model other functions from here on, and register those that bring their handlers."""
+        await self.perform(self.session.update({"tools": tools}))
+        self._register_tools(tools)
+
+    def _register_tools(self, given: Any) -> None:
+        try:
+            tools = SessionProperties(tools=given).tools
+        except ValidationError:
+            # The session has refused them, with a reason.
+            return
+        if tools == self.session.properties.tools:
+            self._runnable_tools = runnable_tools(tools)
+            self._sync_registered_tool_handlers(self._runnable_tools)
+
+    def _service_tools(self) -> Any:
+        """Return what is registered as long as no context brings tools of its own."""
+        return self._runnable_tools or None
 
     async def create_response(
         self,
@@ -92,3 +145,28 @@ class OpenAIConversation(RealtimeService):
     async def approve_mcp(self, request_id: str, *, approve: bool, reason: str = "") -> None:
         """Answer the server's question whether it may call a tool that it runs itself (`on_mcp_approval`)."""
         await self.perform(self.session.approve(request_id, approve=approve, reason=reason))
+
+
+def changes_in(
+    delta: LLMSettings, properties_class: type[BaseModel], other_names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a delta in the shape of a wire's settings; nothing in it is checked, and tools are as they were given.
+
+    Args:
+        delta: What was given.
+        properties_class: The class of its `session_properties`, should they be no dict.
+        other_names: Pipecat's names of settings, with the names that the wire has for them.
+
+    Raises:
+        SettingsError: `session_properties` is something else.
+    """
+    given = delta.given_fields()
+    properties: Any = given.pop("session_properties", None)
+    if isinstance(properties, properties_class):
+        tools: Any = getattr(properties, "tools", None)
+        changes = {**plain(properties), **({"tools": tools} if tools else {})}
+    elif properties is None or isinstance(properties, Mapping):
+        changes = dict(cast("Mapping[str, Any]", properties or {}))
+    else:
+        raise SettingsError("session_properties", "is a SessionProperties or a dict in its shape")
+    return deep_merge(changes, {other_names.get(name, name): value for name, value in given.items()})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from voicepipe.audio.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from voicepipe.services.openai.realtime.events import AudioFormat, PCMAAudioFormat, PCMUAudioFormat
@@ -33,6 +34,8 @@ def _as_it_is(pcm: bytes) -> bytes:
 _PCM = WireFormat(24000, 48, _as_it_is, _as_it_is)
 _PCMU = WireFormat(8000, 8, ulaw_encode, ulaw_decode)
 _PCMA = WireFormat(8000, 8, alaw_encode, alaw_decode)
+FORMATS: Final[Mapping[str, WireFormat]] = {"audio/pcm": _PCM, "audio/pcmu": _PCMU, "audio/pcma": _PCMA}
+"""By their `type` on the GA wire."""
 
 
 def wire_format(setting: AudioFormat | None) -> WireFormat:

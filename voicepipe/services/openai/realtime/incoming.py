@@ -73,7 +73,7 @@ class Incoming:
             type_ = event["type"]
             if self._is_repeated(event.get("event_id")):
                 return self._pass_over("an event that came twice")
-            handler = self.HANDLERS.get(type_)
+            handler = self.HANDLERS.get(self._state.dialect.server_names.get(type_, type_))
             return self._pass_over(str(type_)) if handler is None else handler(self, event)
         except orjson.JSONDecodeError:
             return self._pass_over("a message that is not JSON")
@@ -112,6 +112,7 @@ class Incoming:
         state.tuning.confirmed()
         if state.outbox.is_open:
             return [applied]
+        state.take_formats(event["session"])
         ready = SessionReady(state.session_id, state.expires_at, is_resumed=state.goes_on)
         return [ready, applied, *state.restored()]
 
@@ -265,9 +266,14 @@ class Incoming:
         self._finish_item(item["id"])
         if item.get("type") == "mcp_call":
             return [ServerTool("failed" if item.get("error") else "called", item["id"], item)]
+        told: list[Output] = []
+        if not self._state.dialect.tells_finished_items and self._state.responses.is_known(
+            event["response_id"]
+        ):
+            told.append(ItemUpdated(item["id"], item))
         if item.get("type") != "function_call" or item.get("status") == "incomplete":
-            return []
-        return self._call(event["response_id"], item["call_id"], item["name"], item["arguments"])
+            return told
+        return told + self._call(event["response_id"], item["call_id"], item["name"], item["arguments"])
 
     def _call(self, response_id: str, call_id: str, name: str, text: str) -> list[Output]:
         state = self._state

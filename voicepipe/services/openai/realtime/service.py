@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from pipecat.services.settings import LLMSettings
 from pipecat.utils.types import NOT_GIVEN, NotGiven, is_given
-from pydantic import ValidationError
 
-from voicepipe.errors import SettingsError
 from voicepipe.realtime.connection import Endpoint, Limits
-from voicepipe.realtime.events import Failure
 from voicepipe.realtime.session import Detail
 from voicepipe.realtime.settings import deep_merge, merged, plain
 from voicepipe.services.openai.realtime.access import DEFAULT_URL, Access, ApiKey
-from voicepipe.services.openai.realtime.conversation import OpenAIConversation
+from voicepipe.services.openai.realtime.conversation import OpenAIConversation, changes_in
 from voicepipe.services.openai.realtime.events import SessionProperties
 from voicepipe.services.openai.realtime.models import refuse_what_does_not_converse, settings_for
-from voicepipe.services.openai.realtime.tools import runnable_tools
 
 DEFAULT_MODEL = "gpt-realtime"
 
@@ -124,13 +120,13 @@ class OpenAIRealtimeLLMService(OpenAIConversation):
         wished = plain(session_properties or SessionProperties())
         tools: Any = session_properties.tools if session_properties else None
         if settings is not None:
-            changes = _changes_in(settings)
+            changes = dict(self.given_changes(settings))
             changes.pop("model", None)
             wished, tools = deep_merge(wished, plain(changes)), changes.get("tools", tools)
         properties = merged(SessionProperties(), self._for_model(wished))
-        self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
         super().__init__(
             properties=properties,
+            tools=tools,
             settings=_store(model, properties),
             start_audio_paused=start_audio_paused,
             start_video_paused=start_video_paused,
@@ -152,13 +148,17 @@ class OpenAIRealtimeLLMService(OpenAIConversation):
         """
         return await self._access.endpoint()
 
+    def given_changes(self, delta: LLMSettings) -> Mapping[str, Any]:
+        """Return what a delta says, unchecked, with the tools as they were given."""
+        return changes_in(delta, SessionProperties, _OTHER_NAMES)
+
     def changes_of(self, delta: LLMSettings) -> Mapping[str, Any]:
         """Return a delta as changes of `SessionProperties`, without what the model cannot take.
 
         Raises:
             SettingsError: The delta cannot be read, or under `strict` the model cannot take one of the changes.
         """
-        changes = _changes_in(delta)
+        changes = dict(self.given_changes(delta))
         if changes.get("model") == self._model:
             del changes["model"]
         return self._for_model(changes, self.session_properties)
@@ -168,49 +168,6 @@ class OpenAIRealtimeLLMService(OpenAIConversation):
     ) -> dict[str, Any]:
         model = None if self._access.is_azure else self._model
         return settings_for(model, settings, strict=self._strict, current=current, told=self._told)
-
-    async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
-        """Make a change of settings as a whole or not at all, and register the functions it brings."""
-        try:
-            changed = await super()._update_settings(delta)
-        except SettingsError as error:
-            await self.perform([Failure("settings", str(error), field=error.field)])
-            return {}
-        if "tools" in changed:
-            self._register_tools(_changes_in(delta)["tools"])
-        return changed
-
-    async def set_tools(self, tools: Any) -> None:
-        """Offer the model other functions from here on, and register those that bring their handlers."""
-        await self.perform(self.session.update({"tools": tools}))
-        self._register_tools(tools)
-
-    def _register_tools(self, given: Any) -> None:
-        try:
-            tools = SessionProperties(tools=given).tools
-        except ValidationError:
-            # The session has refused them, with a reason.
-            return
-        if tools == self.session_properties.tools:
-            self._runnable_tools = runnable_tools(tools)
-            self._sync_registered_tool_handlers(self._runnable_tools)
-
-    def _service_tools(self) -> Any:
-        """Return what is registered as long as no context brings tools of its own."""
-        return self._runnable_tools or None
-
-
-def _changes_in(delta: LLMSettings) -> dict[str, Any]:
-    """Return a delta in the shape of `SessionProperties`; nothing in it is checked, and tools are as they were given."""
-    given = delta.given_fields()
-    properties: Any = given.pop("session_properties", None)
-    if isinstance(properties, SessionProperties):
-        changes = {**plain(properties), **({"tools": properties.tools} if properties.tools else {})}
-    elif properties is None or isinstance(properties, Mapping):
-        changes = dict(cast("Mapping[str, Any]", properties or {}))
-    else:
-        raise SettingsError("session_properties", "is a SessionProperties or a dict in its shape")
-    return deep_merge(changes, {_OTHER_NAMES.get(name, name): value for name, value in given.items()})
 
 
 def _store(model: str, properties: SessionProperties) -> OpenAIRealtimeLLMSettings:

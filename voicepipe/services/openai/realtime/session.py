@@ -14,6 +14,7 @@ from voicepipe.realtime.events import Output
 from voicepipe.realtime.history import History
 from voicepipe.realtime.session import Detail, Role
 from voicepipe.services.openai.realtime import wire
+from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
 from voicepipe.services.openai.realtime.incoming import Incoming
 from voicepipe.services.openai.realtime.state import State
@@ -29,6 +30,7 @@ class OpenAIRealtimeSession:
         properties: The settings the session begins with.
         client_interrupts: Whether answers and interruptions are left to the client, whatever the settings say.
         resumes_answers: Whether an answer that a lost connection broke off is taken up again.
+        dialect: How the wire is spelled.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class OpenAIRealtimeSession:
         *,
         client_interrupts: bool = False,
         resumes_answers: bool = True,
+        dialect: Dialect = GA,
     ) -> None:
         self._state = State(
             properties or SessionProperties(),
             client_interrupts=client_interrupts,
             resumes_answers=resumes_answers,
+            dialect=dialect,
         )
         self._incoming = Incoming(self._state)
         self._carry = b""
@@ -103,6 +107,20 @@ class OpenAIRealtimeSession:
     def passed_over(self) -> Mapping[str, int]:
         """How often something from the server was not understood, by its type."""
         return self._incoming.passed_over
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this connection's settings are confirmed."""
+        return self._state.outbox.is_open
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the wire is spelled; another one is for the next connection."""
+        return self._state.dialect
+
+    @dialect.setter
+    def dialect(self, dialect: Dialect) -> None:
+        self._state.tuning.dialect = dialect
 
     # The connection.
 
@@ -191,7 +209,7 @@ class OpenAIRealtimeSession:
         """Put a message into the conversation, without asking for an answer."""
         item_id = self._state.next_id("item")
         self._state.history.said(item_id, role, text)
-        return self._state.add_item(item_id, wire.message_item(role, text))
+        return self._state.add_item(item_id, self._state.dialect.message_item(role, text))
 
     def add_image(self, data_uri: str, *, detail: Detail = "auto", text: str = "") -> list[Output]:
         """Put an image into the conversation. A connection that comes after this one does not know it."""
@@ -227,7 +245,7 @@ class OpenAIRealtimeSession:
 
     def side_response(self, token: str, fields: Mapping[str, Any]) -> list[Output]:
         """Ask for a response outside of the conversation; a `SideResponse` with this token follows."""
-        return [*self._state.outbox.put(self._state.sides.ask(token, fields))]
+        return [*self._state.outbox.put(self._state.sides.ask(token, self._state.dialect.response(fields)))]
 
     def delete(self, item_id: str) -> list[Output]:
         """Delete an item."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from loguru import logger
+
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.calls import Calls
 from voicepipe.realtime.events import Output, ResponseFinished, Send
@@ -12,8 +14,10 @@ from voicepipe.realtime.history import Answered, Called, Entry, History
 from voicepipe.realtime.outbox import Outbox
 from voicepipe.realtime.responses import Responses, Wish
 from voicepipe.services.openai.realtime import wire
+from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
-from voicepipe.services.openai.realtime.formats import WireFormat
+from voicepipe.services.openai.realtime.formats import FORMATS, WireFormat
+from voicepipe.services.openai.realtime.recoding import recoded
 from voicepipe.services.openai.realtime.sides import Sides
 from voicepipe.services.openai.realtime.spoken import SpokenItems
 from voicepipe.services.openai.realtime.tuning import Tuning
@@ -38,12 +42,18 @@ class State:
         properties: The settings it begins with.
         client_interrupts: Whether answers and interruptions are left to the client, whatever the settings say.
         resumes_answers: Whether an answer that a lost connection broke off is taken up again.
+        dialect: How the wire is spelled.
     """
 
     def __init__(
-        self, properties: SessionProperties, *, client_interrupts: bool, resumes_answers: bool
+        self,
+        properties: SessionProperties,
+        *,
+        client_interrupts: bool,
+        resumes_answers: bool,
+        dialect: Dialect = GA,
     ) -> None:
-        self.tuning = Tuning(properties, client_interrupts=client_interrupts)
+        self.tuning = Tuning(properties, client_interrupts=client_interrupts, dialect=dialect)
         self.responses = Responses()
         self.calls = Calls()
         self.sides = Sides()
@@ -74,6 +84,32 @@ class State:
         self.outbox = Outbox(HOLD_MS * base64_per_ms)
         self.turn = UserTurn(base64_per_ms, by_client=not self.tuning.server_decides_turns)
         self.spoken = SpokenItems(self.format_out.bytes_per_ms)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the wire is spelled."""
+        return self.tuning.dialect
+
+    def take_formats(self, session: Mapping[str, Any]) -> None:
+        """Take the formats that a server says it uses: some models do not take the one that was asked for."""
+        asked = (self.tuning.format_in, self.tuning.format_out)
+        told = (self.dialect.audio_format(session, "input"), self.dialect.audio_format(session, "output"))
+        used_in, used_out = (FORMATS.get(type_, ours) for type_, ours in zip(told, asked, strict=True))
+        if (used_in, used_out) != asked:
+            logger.warning(f"the server uses other formats of sound than it was asked for: {told}")
+        if used_in != self.format_in:
+            self._recode(self.format_in, used_in)
+        if used_out != self.format_out:
+            self.format_out = used_out
+            self.spoken = SpokenItems(used_out.bytes_per_ms)
+
+    def _recode(self, old: WireFormat, new: WireFormat) -> None:
+        self.format_in = new
+        base64_per_ms = new.bytes_per_ms * 4 // 3
+        held = recoded(self.outbox.open(), old, new)
+        self.outbox = Outbox(HOLD_MS * base64_per_ms)
+        self.outbox.put(*held)
+        self.turn.recode(base64_per_ms, lambda sound: recoded(sound, old, new))
 
     def next_id(self, kind: str) -> str:
         """Return a new id of ours."""
@@ -123,7 +159,7 @@ class State:
         wish = self.responses.next() if self.outbox.is_open else None
         if wish is None:
             return []
-        fields = {"response": wish.fields} if wish.fields else {}
+        fields = {"response": self.dialect.response(wish.fields)} if wish.fields else {}
         return [wire.event("response.create", event_id=wish.event_id, **fields)]
 
     def cut(self, heard: Sequence[Heard]) -> list[Output]:
@@ -143,7 +179,7 @@ class State:
         text, new_id = self.history.text_of(item_id), self.next_id("item")
         if not text:
             return [*self.outbox.put(wire.delete_item(item_id))]
-        item = wire.create_item(new_id, wire.message_item("assistant", text), after=item_id)
+        item = wire.create_item(new_id, self.dialect.message_item("assistant", text), after=item_id)
         return [*self.outbox.put(item, wire.delete_item(item_id))]
 
     # From one connection to the next.
@@ -173,24 +209,24 @@ class State:
         return outputs
 
     def _owe(self, running: str | None, granted: Wish | None) -> None:
+        unanswered = self.turn.is_unanswered
         again = self.turn.lost()
-        if running is not None and self.calls.made_by(running):
+        has_called = running is not None and bool(self.calls.made_by(running))
+        if has_called or (running is not None and self.has_given):
             self.turn.answered()
-            if self.calls.response_finished(running):
+            if self.turn.speaks:
+                self.outbox.put(*again)
+            self._broke_off = not has_called and self._resumes_answers
+            if self._broke_off or (has_called and self.calls.response_finished(running or "")):
                 self.want()
-        elif running is not None and self.has_given:
-            self.turn.answered()
-            self._broke_off = self._resumes_answers
-            if self._broke_off:
-                self.want()
-        elif again and (self.turn.speaks or self.turn.awaits_answer or running):
+        elif unanswered:
             self._say_again(again)
-        elif running is not None:
-            self.want(granted.fields if granted else None)
-        elif self.turn.awaits_answer and self.tuning.server_does("create_response"):
-            self.want()
-        elif again:
+        else:
             self.outbox.put(*again)
+            if running is not None:
+                self.want(granted.fields if granted else None)
+            elif self.turn.awaits_answer and self.tuning.server_does("create_response"):
+                self.want()
 
     def _say_again(self, sound: list[Send]) -> None:
         self.outbox.put(*sound)
@@ -209,7 +245,7 @@ class State:
             item_id, item = self._as_item(entry)
             outputs.append(wire.create_item(item_id, item))
         if self.goes_on:
-            note = wire.message_item("system", _GOES_ON + (_BROKE_OFF if self._broke_off else ""))
+            note = self.dialect.message_item("system", _GOES_ON + (_BROKE_OFF if self._broke_off else ""))
             outputs.append(wire.create_item(self.next_id("item"), note))
         self.goes_on = self._broke_off = False
         return [*outputs, *self.outbox.open(), *self.ask()]
@@ -221,4 +257,4 @@ class State:
             return self.next_id("item"), wire.tool_result_item(entry.call_id, entry.output)
         item_id = entry.item_id if len(entry.item_id) <= _LONGEST_ID else self.next_id("item")
         self._restored.add(item_id)
-        return item_id, wire.message_item(entry.role, entry.text)
+        return item_id, self.dialect.message_item(entry.role, entry.text)

@@ -9,6 +9,7 @@ from voicepipe.errors import SettingsError
 from voicepipe.realtime.events import Failure, Output
 from voicepipe.realtime.settings import SettingsInForce, difference, merged, plain, without
 from voicepipe.services.openai.realtime import wire
+from voicepipe.services.openai.realtime.dialect import GA, Dialect, Side
 from voicepipe.services.openai.realtime.events import (
     AudioFormat,
     AudioInput,
@@ -18,7 +19,7 @@ from voicepipe.services.openai.realtime.events import (
 )
 from voicepipe.services.openai.realtime.formats import WireFormat, wire_format
 
-_SIDES: tuple[Literal["input", "output"], ...] = ("input", "output")
+_SIDES: tuple[Side, ...] = ("input", "output")
 _UPDATE_ID: Final = "vp_set_"
 _FIRST: Final = "vp_set_first"
 _FIELD_OF_CODE: Final[Mapping[str, str]] = {"cannot_update_voice": "audio.output.voice"}
@@ -32,9 +33,14 @@ class Tuning:
         properties: The settings the session begins with.
         client_interrupts: Whether the server is told to leave answers and interruptions to the client, whatever the
             settings say.
+        dialect: How settings look on the wire.
     """
 
-    def __init__(self, properties: SessionProperties, *, client_interrupts: bool) -> None:
+    def __init__(
+        self, properties: SessionProperties, *, client_interrupts: bool, dialect: Dialect = GA
+    ) -> None:
+        self.dialect = dialect
+        """How the wire is spelled; another one counts from the next connection on."""
         self._client_interrupts = client_interrupts
         self._updates = 0
         self._is_told = False
@@ -97,7 +103,7 @@ class Tuning:
         self._is_told = True
         self._settings = SettingsInForce(self.properties)
         self._settings.change(_FIRST, self.properties, {})
-        return [wire.session_update(self._in_wire_shape(self.properties), _FIRST)]
+        return [self.dialect.session_update(self._in_wire_shape(self.properties), _FIRST)]
 
     def lost(self) -> None:
         """Take note that the connection is gone; the next one is told everything."""
@@ -120,7 +126,7 @@ class Tuning:
         self._updates += 1
         update_id = f"{_UPDATE_ID}{self._updates}"
         self._settings.change(update_id, new, changes)
-        return [wire.session_update(different, update_id)]
+        return [self.dialect.session_update(different, update_id)]
 
     def confirmed(self) -> None:
         """Take note that the server accepted the oldest update on its way."""
@@ -136,7 +142,7 @@ class Tuning:
         Without its first settings the session would answer as somebody else, so their refusal is fatal if it names no
         field that could be left out.
         """
-        field = failure.field.removeprefix("session.") or _FIELD_OF_CODE.get(failure.code, "")
+        field = self.dialect.field(failure.field) or _FIELD_OF_CODE.get(failure.code, "")
         is_first = event_id == _FIRST
         changes = self._settings.refused(event_id)
         asked = plain(self.properties) if is_first else changes
@@ -179,7 +185,7 @@ def _voice(properties: SessionProperties) -> str | CustomVoice | None:
     return output.voice if output else None
 
 
-def _format(properties: SessionProperties, side_name: Literal["input", "output"]) -> AudioFormat | None:
+def _format(properties: SessionProperties, side_name: Side) -> AudioFormat | None:
     audio = properties.audio
     side = (audio.input if side_name == "input" else audio.output) if audio else None
     return side.format if side else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from voicepipe.realtime.events import Send
@@ -41,6 +42,14 @@ class UserTurn:
         """Take note of who says when turns begin and end."""
         self._by_client = by_client
         self._set_limit()
+
+    def recode(self, bytes_per_ms: int, recoded: Callable[[list[Send]], list[Send]]) -> None:
+        """Turn the sound that is kept into another format."""
+        self._bytes_per_ms = bytes_per_ms
+        self._set_limit()
+        self._sound = recoded(self._sound)
+        for message in recoded(self._recent.take()):
+            self._recent.add(message)
 
     def heard(self, message: Send) -> None:
         """Keep sound that goes over the wire."""
@@ -101,11 +110,15 @@ class UserTurn:
         """Forget the sound that belongs to no turn."""
         self._recent.clear()
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the turn goes on, or ended in words that nobody knows and that got no answer."""
+        return self.speaks or bool(self._sound)
+
     def lost(self) -> list[Send]:
-        """Return the sound that has to be said again over another connection."""
-        said_again = self.speaks or self._sound or self._by_client
-        again = [*self._sound, *self._recent.take()] if said_again else []
-        self._again_ms = self.duration_ms(again)
+        """Return the sound that has to be said again over another connection; where nobody spoke, a possible onset."""
+        again = [*self._sound, *self._recent.take()]
+        self._again_ms = self.duration_ms(again) if self.is_unanswered else 0.0
         self._ended_before = bool(self._sound) and not self.speaks
         for message in again:
             self._recent.add(message)

@@ -1,0 +1,402 @@
+"""P-22 and the doors of a phone: who is not let in, that they learn nothing, and that calls go on unharmed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from io import BytesIO
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.support.phones import CALLER, CARRIERS, SECRET, FakeCarrier
+from tests.support.tones import heard, spoken, tone_server
+from voicepipe.errors import PhoneError, PortTakenError, SettingsError
+from voicepipe.local.carriers import LocalCall
+from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
+
+pytestmark = pytest.mark.virtual_time
+
+
+def silent_agent(phone):
+    return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_forged_signature_is_refused_without_a_word(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            body, headers = far.signed(url, far.ringing(far.new_id()))
+            changed = body.replace(CALLER[1:].encode(), b"15559999999")
+            assert changed != body
+            assert await far.send(url, changed, headers) == (403, "")
+            unsigned = {"Content-Type": headers["Content-Type"]}
+            assert await far.send(url, body, unsigned) == (403, "")
+            if carrier != "telnyx":
+                assert await far.send(url + "?call=1", body, headers) == (403, "")
+            assert set(door.refusals) == {"signature"}
+            assert not phone.calls
+            assert not far.asked
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_replayed_webhook_is_refused(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            body, headers = far.signed(url, far.ringing(far.new_id()))
+            assert (await far.send(url, body, headers))[0] == 200
+            assert await far.send(url, body, headers) == (403, "")
+            assert door.refusals == {"replay": 1}
+            assert len(phone.calls) == 1
+            [call] = phone.calls
+            # Another webhook for the same call opens no second stream either.
+            assert (await far.tell(url, far.ringing(call.carrier_call_id)))[0] == 403
+
+
+@pytest.mark.parametrize("late_secs", [-400, 400])
+async def test_a_webhook_of_another_time_is_refused(late_secs):
+    import time
+
+    async with FakeCarrier("telnyx") as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            url = f"{door.local_url}/telnyx/voice"
+            signed = far.signed(url, far.ringing("v3:1"), at_secs=time.time() + late_secs)
+            assert await far.send(url, *signed) == (403, "")
+            assert door.refusals == {"replay": 1}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_stream_without_a_token_or_with_a_wrong_one_is_closed(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            call_id, stream = await far.ring(door.local_url)
+            assert not any(value in stream.url for value in stream.parameters.values())
+            for parameters in ({}, dict.fromkeys(stream.parameters, "0" * 32)):
+                async with LocalCall(stream.url, carrier, call_id=call_id, parameters=parameters) as wrong:
+                    await wrong.until_ended()
+            # The right token for another call.
+            async with LocalCall(stream.url, carrier, parameters=stream.parameters) as wrong:
+                await wrong.until_ended()
+            assert door.refusals == {"token": 3}
+            # Whose call it is was not harmed.
+            async with far.local_call(call_id, stream) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_token_is_good_for_one_stream(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            call_id, stream = await far.ring(door.local_url)
+            async with far.local_call(call_id, stream) as call:
+                await call.say(spoken("hello"))
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(stream.url)
+                assert refused.value.response.status_code == 403
+                await call.until_answered()
+            with pytest.raises(InvalidStatus):
+                await connect(stream.url)
+            with pytest.raises(InvalidStatus):
+                await connect(stream.url.rpartition("/")[0] + "/0123")
+            assert door.refusals == {"stream": 3}
+
+
+async def test_two_streams_that_come_at_once_with_one_token_are_one_call():
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            call_id, stream = await far.ring(door.local_url)
+            calls = [far.local_call(call_id, stream) for _ in range(2)]
+            await asyncio.gather(*(call.__aenter__() for call in calls))
+            assert len(phone.calls) == 1
+            done = [asyncio.create_task(call.until_ended()) for call in calls]
+            await asyncio.wait(done, return_when=asyncio.FIRST_COMPLETED)
+            assert sum(call.has_ended for call in calls) == 1
+            await asyncio.gather(*(call.__aexit__() for call in calls))
+            await asyncio.gather(*done)
+            assert door.refusals == {"token": 1}
+
+
+async def test_a_ticket_that_nobody_comes_with_runs_out():
+    async with FakeCarrier("twilio") as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            _, stream = await far.ring(door.local_url)
+            [call] = phone.calls
+            result = await call.result()
+            assert result.reason == "the carrier did not open its media stream"
+            with pytest.raises(InvalidStatus):
+                await connect(stream.url)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_body_of_20_mb_is_refused_and_calls_go_on(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            try:
+                status, _ = await far.send(url, BytesIO(b"x" * 20_000_000), {"Content-Type": "text/plain"})
+            except aiohttp.ClientError:
+                # It may as well stop reading while the rest is on its way.
+                status = 413
+            assert status == 413
+            assert door.refusals["body"] == 1
+            async with await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+
+
+async def test_a_message_that_is_too_large_ends_its_stream_alone():
+    async with FakeCarrier("twilio") as far:
+        phone = far.phone()
+        limits = PhoneLimits(message_bytes=10_000)
+        async with phone.serving(silent_agent(phone), port=0, limits=limits) as door:
+            _, stream = await far.ring(door.local_url)
+            async with connect(stream.url) as socket:
+                await socket.send("x" * 20_000)
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
+
+
+async def test_a_stream_that_falls_silent_is_taken_for_gone():
+    async with tone_server() as server, FakeCarrier("telnyx") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        limits = PhoneLimits(silent_stream_secs=7)
+        async with phone.serving(agent, port=0, limits=limits) as door:
+            call_id, stream = await far.ring(door.local_url)
+            from voicepipe.local.carriers import TelnyxDialect
+
+            opening = TelnyxDialect(1, call_id).opening(stream.parameters, both_tracks=False)
+            async with connect(stream.url) as socket:
+                for message in opening:
+                    await socket.send(message)
+                [call] = phone.calls
+                await call.until_answered()
+                result = await call.result()
+            assert 6.5 < result.duration_secs < 8.5
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_one_call_too_many_hears_the_busy_tone(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0, limits=PhoneLimits(calls=1)) as door:
+            await far.ring(door.local_url)
+            call_id = far.new_id()
+            status, markup = await far.tell(f"{door.local_url}/{carrier}/voice", far.ringing(call_id))
+            assert status == 200
+            if carrier == "telnyx":
+                [asked] = far.asked_for("/actions/reject")
+                assert asked.fields == {"cause": "USER_BUSY"}
+            else:
+                assert {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}[
+                    carrier
+                ] in markup
+            assert len(phone.calls) == 1
+
+
+async def test_shutdown_lets_calls_end_and_refuses_new_ones():
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        leave = asyncio.Event()
+        url = ""
+
+        async def serve():
+            nonlocal url
+            async with phone.serving(agent, port=0) as door:
+                url = door.local_url
+                ready.set()
+                await leave.wait()
+
+        ready = asyncio.Event()
+        serving = asyncio.create_task(serve())
+        await ready.wait()
+        async with await far.call(url) as call:
+            await call.say(spoken("hello"))
+            leave.set()
+            await call.until_answered()
+            _, markup = await far.tell(f"{url}/twilio/voice", far.ringing(far.new_id()))
+            assert "Reject" in markup
+            assert not serving.done()
+        await serving
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+async def test_shutdown_waits_only_so_long():
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0, limits=PhoneLimits(shutdown_secs=3)) as door:
+            call = await far.call(door.local_url)
+            await call.__aenter__()
+            await call.say(spoken("hello"))
+            [running] = phone.calls
+        assert (await running.result()).reason == "the phone closes"
+        await call.until_ended()
+        await call.__aexit__()
+
+
+async def test_a_cancelled_phone_leaves_nothing():
+    async with tone_server() as server, FakeCarrier("plivo") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        serving = asyncio.create_task(phone.serve(agent, port=0))
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
+            await call.say(spoken("hello"))
+            serving.cancel()
+            await call.until_ended()
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+    assert not phone.calls
+
+
+async def test_sigterm_ends_serving_after_the_calls():
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        before = signal.getsignal(signal.SIGTERM)
+        serving = asyncio.create_task(phone.serve(agent, port=0))
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
+            await call.say(spoken("hello"))
+            os.kill(os.getpid(), signal.SIGTERM)
+            await call.until_answered()
+            assert signal.getsignal(signal.SIGTERM) is before
+            assert not serving.done()
+        await serving
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+async def test_a_phone_that_could_not_check_webhooks_does_not_serve():
+    phone = Phone(carrier=Telnyx(api_key="k"), phone_number="+15550001234")
+    with pytest.raises(SettingsError, match="public_key"):
+        async with phone.serving(port=0):
+            pass
+
+
+async def test_a_port_that_is_taken_and_serving_twice_are_said():
+    async with FakeCarrier("twilio") as far:
+        phone, other = far.phone(), far.phone()
+        async with phone.serving(port=0) as door:
+            port = int(door.local_url.rpartition(":")[2])
+            with pytest.raises(PortTakenError):
+                async with other.serving(port=port):
+                    pass
+            with pytest.raises(PhoneError, match="serves already"):
+                async with phone.serving(port=0):
+                    pass
+
+
+async def test_no_secret_and_no_whole_number_is_shown(caplog):
+    from loguru import logger
+
+    lines = []
+    sink = logger.add(lines.append, level="TRACE")
+    try:
+        async with tone_server() as server, FakeCarrier("twilio") as far:
+            phone = far.phone()
+            engine = OpenAIRealtime(api_key="sk-a-key", base_url=server.url)
+            agent = phone.agent(engine=engine)
+            async with phone.serving(agent, port=0) as door:
+                call_id, stream = await far.ring(door.local_url)
+                async with far.local_call(call_id, stream) as call:
+                    await call.say(spoken("hello"))
+                    [running] = phone.calls
+                    shown = [repr(running), repr(agent), repr(phone.carrier), repr(stream.url)]
+                await running.result()
+    finally:
+        logger.remove(sink)
+    token = next(iter(stream.parameters.values()))
+    for text in [*shown, *lines]:
+        for secret in (SECRET, "sk-a-key", token, CALLER):
+            assert secret not in str(text)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_webhook_that_cannot_be_followed_is_said_and_the_next_call_is_taken(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+
+        def choose(caller):
+            return "an agent" if caller.caller.endswith("9") else silent_agent(phone)
+
+        async with phone.serving(choose, port=0) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            fields = far.ringing(far.new_id(), "+15550009999")
+            assert (await far.tell(url, fields))[0] == 502
+            assert not phone.calls
+            await far.ring(door.local_url)
+            assert len(phone.calls) == 1
+
+
+async def test_a_call_that_telnyx_does_not_let_us_answer_is_over():
+    async with FakeCarrier("telnyx") as far:
+        far.answers["/actions/answer"] = (
+            422,
+            {"errors": [{"code": "90018", "title": "Call has already ended"}]},
+        )
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            url = f"{door.local_url}/telnyx/voice"
+            assert (await far.tell(url, far.ringing(far.new_id())))[0] == 200
+            assert not phone.calls
+
+
+async def test_an_engine_that_breaks_ends_its_call_and_no_other():
+    class Broken:
+        kind = model = ""
+
+        def bot(self, brief):
+            raise LookupError("no engine today")
+
+    async with tone_server() as server, FakeCarrier("twilio") as far:
+        phone = far.phone()
+        good = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        bad = phone.agent(engine=Broken())
+        async with phone.serving(lambda caller: agents.pop(), port=0) as door:
+            agents = [good, bad]
+            async with await far.call(door.local_url) as call:
+                await call.until_ended()
+            assert not phone.calls
+            async with await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+async def test_an_engine_that_cannot_connect_ends_the_call_and_says_why():
+    async with FakeCarrier("telnyx") as far:
+        phone = far.phone()
+        errors = []
+        hooks = CallHooks(on_error=lambda call, message: errors.append(message))
+        agent = phone.agent(
+            engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"), hooks=hooks
+        )
+        async with phone.serving(agent, port=0) as door:
+            async with await far.call(door.local_url) as call:
+                [running] = phone.calls
+                await call.until_ended()
+            result = await running.result()
+        assert far.asked_for("/actions/hangup")
+    assert result.status == "failed"
+    assert errors

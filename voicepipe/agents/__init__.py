@@ -1,0 +1,71 @@
+"""Agents: instructions and tools, a session with somebody in a room, and a server that makes sessions.
+
+from voicepipe.agents import Agent, AgentServer, AgentSession, realtime
+
+server = AgentServer()
+
+@server.rtc_session
+async def entrypoint(session: AgentSession) -> None:
+    await session.start(agent=Agent(instructions="You help."), room=session.room, llm=realtime.RealtimeModel())
+
+if __name__ == "__main__":
+    server.run()
+"""
+
+from voicepipe.agents import realtime
+from voicepipe.agents.agent import Agent
+from voicepipe.agents.events import (
+    AgentStateChangedEvent,
+    CloseEvent,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    FunctionToolsExecutedEvent,
+    MetricsCollectedEvent,
+    SessionUsageUpdatedEvent,
+    SpeechCreatedEvent,
+    UserInputTranscribedEvent,
+    UserStateChangedEvent,
+)
+from voicepipe.agents.history import (
+    AgentHandoff,
+    ChatContext,
+    ChatMessage,
+    FunctionCall,
+    FunctionCallOutput,
+)
+from voicepipe.agents.job import JobContext
+from voicepipe.agents.run_context import RunContext, StopResponse, ToolError
+from voicepipe.agents.server import AgentServer, rtc_session
+from voicepipe.agents.session import AgentSession
+from voicepipe.agents.speech import SpeechHandle
+from voicepipe.agents.tools import FunctionTool, function_tool
+
+__all__ = [
+    "Agent",
+    "AgentHandoff",
+    "AgentServer",
+    "AgentSession",
+    "AgentStateChangedEvent",
+    "ChatContext",
+    "ChatMessage",
+    "CloseEvent",
+    "ConversationItemAddedEvent",
+    "ErrorEvent",
+    "FunctionCall",
+    "FunctionCallOutput",
+    "FunctionTool",
+    "FunctionToolsExecutedEvent",
+    "JobContext",
+    "MetricsCollectedEvent",
+    "RunContext",
+    "SessionUsageUpdatedEvent",
+    "SpeechCreatedEvent",
+    "SpeechHandle",
+    "StopResponse",
+    "ToolError",
+    "UserInputTranscribedEvent",
+    "UserStateChangedEvent",
+    "function_tool",
+    "realtime",
+    "rtc_session",
+]

@@ -1,0 +1,53 @@
+"""Who has the floor: whether the caller hears the bot, and whether an answer is under way. Lets others wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Floor:
+    """Told of by the processor after the engine."""
+
+    def __init__(self) -> None:
+        self._is_quiet = asyncio.Event()
+        self._is_quiet.set()
+        self._begun = asyncio.Event()
+        self._done = asyncio.Event()
+
+    def bot_speaks(self, speaks: bool) -> None:
+        """The caller hears the bot, or does not any more."""
+        if speaks:
+            self._is_quiet.clear()
+        else:
+            self._is_quiet.set()
+
+    def answer_begins(self) -> None:
+        """The engine begins an answer."""
+        self._done.clear()
+        self._begun.set()
+
+    def answer_ends(self) -> None:
+        """All of an answer has come; it may still be played."""
+        self._done.set()
+
+    def expect_answer(self) -> None:
+        """Have `until_answered` wait for an answer that begins from here on."""
+        self._begun.clear()
+
+    async def until_answered(self, within_secs: float) -> None:
+        """Wait until an answer has begun and has come as a whole.
+
+        Raises:
+            TimeoutError: It takes too long.
+        """
+        async with asyncio.timeout(within_secs):
+            await self._begun.wait()
+            await self._done.wait()
+
+    async def until_quiet(self, within_secs: float) -> None:
+        """Wait until the caller has heard what the bot said, or for so long."""
+        try:
+            async with asyncio.timeout(within_secs):
+                await self._is_quiet.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,69 @@
+"""What is written down of a call while it goes on, and told to its observers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from pipecat.metrics.metrics import MetricsData
+
+from voicepipe.frames import FunctionCallResultFrame
+from voicepipe.phone.guardrails import Speaker
+from voicepipe.phone.hooks import Audience
+from voicepipe.phone.results import ToolUse, Turn
+
+if TYPE_CHECKING:
+    from voicepipe.phone.call import Call
+
+
+class Notes:
+    """The `Listener` of one call.
+
+    Args:
+        call: The call.
+        audience: Who is told.
+    """
+
+    def __init__(self, call: Call, audience: Audience) -> None:
+        self.turns: list[Turn] = []
+        """What was said so far."""
+        self._call = call
+        self._audience = audience
+        self._began_secs = 0.0
+
+    def begin(self) -> None:
+        """The call's time begins here."""
+        self._began_secs = asyncio.get_running_loop().time()
+
+    @property
+    def now_secs(self) -> float:
+        """How long the call has lasted."""
+        return asyncio.get_running_loop().time() - self._began_secs
+
+    def said(self, speaker: Speaker, text: str, *, is_interrupted: bool = False) -> None:
+        """Somebody said something."""
+        role = "user" if speaker == "user" else "assistant"
+        self._add(Turn(role, text, self.now_secs * 1000, is_interrupted))
+
+    def pressed(self, key: str) -> None:
+        """The caller pressed a key."""
+        self._add(Turn("user", f"[DTMF: {key}]", self.now_secs * 1000))
+
+    def used(self, frame: FunctionCallResultFrame) -> None:
+        """A function gave its result."""
+        use = ToolUse(frame.function_name, frame.arguments, frame.result, self.now_secs * 1000)
+        self._audience.tell(lambda observer: observer.tool(self._call, use))
+
+    def measured(self, metrics: MetricsData) -> None:
+        """A service reported usage or a latency."""
+        self._audience.tell(lambda observer: observer.usage(self._call, metrics))
+
+    def erred(self, message: str) -> None:
+        """Something went wrong."""
+        logger.warning(f"call {self._call.id}: {message}")
+        self._audience.tell(lambda observer: observer.error(self._call, message))
+
+    def _add(self, turn: Turn) -> None:
+        self.turns.append(turn)
+        self._audience.tell(lambda observer: observer.turn(self._call, turn))

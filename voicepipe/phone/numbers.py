@@ -1,0 +1,39 @@
+"""Telephone numbers: what one looks like, and what of one may be logged."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from voicepipe.errors import SettingsError
+
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+_KEYS: Final = frozenset("0123456789*#")
+_SHOWN: Final = 4
+
+
+def checked_number(field: str, number: str) -> str:
+    """Return a number that is in the form of E.164.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    if not _E164.fullmatch(number):
+        raise SettingsError(field, f"{masked(number)!r} is no number like '+15550001234' (E.164)")
+    return number
+
+
+def checked_keys(keys: str) -> str:
+    """Return keys that a telephone has.
+
+    Raises:
+        SettingsError: There are none, or others among them.
+    """
+    if not keys or not set(keys) <= _KEYS:
+        raise SettingsError("keys", f"{keys!r} are not all of 0 to 9, * and #")
+    return keys
+
+
+def masked(number: str) -> str:
+    """Return a number fit for a log line: its last digits alone."""
+    return number if len(number) <= _SHOWN else "*" * 3 + number[-_SHOWN:]

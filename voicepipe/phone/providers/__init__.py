@@ -1,0 +1,1 @@
+"""The lower level of the engines, by provider."""
