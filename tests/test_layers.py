@@ -20,6 +20,7 @@ LAYERS = [
     "bots",
     "phone",
     "agents",
+    "replay",
     "offline",
     "local",
     "services",

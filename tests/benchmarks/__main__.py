@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.benchmarks import click, hour, resampler, steps, telephony
+from tests.benchmarks import click, hour, recording, resampler, steps, telephony
 
 BENCHMARKS = {
     "resampler": resampler.main,
@@ -10,6 +10,7 @@ BENCHMARKS = {
     "telephony": telephony.main,
     "steps": steps.main,
     "hour": hour.main,
+    "recording": recording.main,
 }
 
 if __name__ == "__main__":

@@ -171,6 +171,60 @@ def talk(
     raise typer.Exit(code)
 
 
+Call = Annotated[Path, typer.Argument(help="The folder of a recording.")]
+
+
+@app.command()
+def inspect(
+    call: Call,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the page is written; else page.html in the folder.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+) -> None:
+    """Show a recorded call as a page: sound, turns, tools, latencies, cost, all events."""
+    _log(verbose=False)
+    from voicepipe.cli.recordings import inspect_call
+
+    try:
+        code = inspect_call(call, out=out, show=show)
+    except EXPECTED as error:
+        fail(error)
+    raise typer.Exit(code)
+
+
+@app.command()
+def replay(
+    call: Call,
+    bot: Annotated[
+        str | None,
+        typer.Option(help="What makes the bot: module:function. Else the one in the recording."),
+    ] = None,
+    as_test: Annotated[
+        Path | None, typer.Option("--as-test", help="Write a test that expects what the bot does today.")
+    ] = None,
+    min_words: Annotated[
+        int | None, typer.Option(help="Try another rule: so many words must be said to interrupt.")
+    ] = None,
+    min_speech_ms: Annotated[
+        int | None, typer.Option(help="Try another rule: so long must be spoken to interrupt.")
+    ] = None,
+) -> None:
+    """Run a recorded call again with today's code, in virtual time, and show what is different."""
+    _log(verbose=False)
+    from voicepipe.cli.recordings import replay_call
+    from voicepipe.realtime.interruptions import Interruptions
+
+    try:
+        rule = None
+        if min_words is not None or min_speech_ms is not None:
+            rule = Interruptions(min_words=min_words or 0, min_speech_ms=min_speech_ms or 0)
+        code = replay_call(call, bot=bot, as_test=as_test, interruptions=rule)
+    except EXPECTED as error:
+        fail(error)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Run the command line."""
     app()

@@ -33,9 +33,11 @@ class Exit(IntEnum):
     """The server cannot be reached or refused the key, the model or the settings."""
     NO_AUDIO_DEVICE = 6
     """There is no microphone or no loudspeaker, or it cannot be used."""
+    DIFFERENT = 7
+    """A replay did not do what its recording shows."""
 
 
-EXPECTED = (VoicepipeError, FileNotFoundError, IsADirectoryError, ValidationError)
+EXPECTED = (VoicepipeError, FileNotFoundError, FileExistsError, IsADirectoryError, ValidationError)
 """The errors that a person can do something about; any other is a fault of the program's and keeps its traceback."""
 
 

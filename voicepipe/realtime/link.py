@@ -10,12 +10,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from loguru import logger
 
 from voicepipe.errors import ConnectionRefused, FailureKind
-from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits
+from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits, OnClosed, OnMessage
 from voicepipe.realtime.events import Send
 
 _HOPELESS: Final[frozenset[FailureKind]] = frozenset({"authentication", "quota", "model", "protocol"})
@@ -23,6 +23,42 @@ _HOPELESS: Final[frozenset[FailureKind]] = frozenset({"authentication", "quota",
 _HOPELESS_AT_FIRST: Final[frozenset[FailureKind]] = frozenset({*_HOPELESS, "connection"})
 _SHARE_BEFORE_END: Final = 11 / 12
 """Of a session's time, after which it is renewed if the server says when it ends: 55 of 60 minutes."""
+
+
+WireWay: TypeAlias = Literal["opened", "sent", "received", "closed"]
+WireTap: TypeAlias = Callable[[WireWay, bytes], None]
+"""Is called with what passes a link, and has to return at once.
+
+The bytes are the message; of `opened` the address without its query; of `closed`, which is told where nobody here closed it,
+the code, a blank and the reason.
+"""
+
+
+class Wire(Protocol):
+    """What a link needs of a connection; `Connection` is one."""
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ConnectionRefused: That is not possible.
+        """
+        ...
+
+    def send(self, message: Send) -> None:
+        """Send a message soon."""
+        ...
+
+    def abandon(self, why: str) -> None:
+        """Give the connection up as if the server had ended it, since it does not become ready."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection; may be called more than once."""
+        ...
+
+
+Dial: TypeAlias = Callable[[Endpoint, OnMessage, OnClosed, Limits | None], Wire]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +139,15 @@ class Link:
     ) -> None:
         self.is_due = False
         """Whether the session should be renewed in the next quiet moment."""
+        self.taps: list[WireTap] = []
+        """See all that passes."""
+        self.dial: Dial = Connection
+        """Makes a connection; a replay puts recorded ones here."""
         self._owner = owner
         self._limits = limits or Limits()
         self._reconnect = reconnect or Reconnect()
         self._chance = chance
-        self._connection: Connection | None = None
+        self._connection: Wire | None = None
         self._failed = 0
         self._is_closed = False
         self._replacing: asyncio.Task[None] | None = None
@@ -128,6 +168,8 @@ class Link:
         """Send a message; without a connection it is gone, and the session tells again what matters."""
         if self._connection is not None:
             self._connection.send(message)
+            for tap in self.taps:
+                tap("sent", message.message)
 
     def settled(self, ends_in_secs: float | None) -> None:
         """The session is ready, and will end in so many seconds, if that is known."""
@@ -182,25 +224,35 @@ class Link:
                 return
 
     async def _connect(self) -> None:
-        self._connection = await self._opened()
-        self._expect_settling(self._connection)
+        connection, where = await self._opened()
+        self._connection = connection
+        self._tell_taps("opened", where)
+        self._expect_settling(connection)
         await self._owner.link_up()
 
-    async def _opened(self) -> Connection:
+    async def _opened(self) -> tuple[Wire, str]:
         async def take(message: bytes) -> None:
             if connection is self._connection:
+                for tap in self.taps:
+                    tap("received", message)
                 await self._owner.link_message(message)
 
         async def lost(closed: Closed) -> None:
             if connection is self._connection:
                 await self._lost(connection, closed)
 
-        connection = Connection(await self._owner.endpoint(), take, lost, self._limits)
+        endpoint = await self._owner.endpoint()
+        connection = self.dial(endpoint, take, lost, self._limits)
         await connection.open()
-        return connection
+        return connection, endpoint.shown
 
-    async def _lost(self, connection: Connection, closed: Closed) -> None:
+    def _tell_taps(self, way: WireWay, text: str) -> None:
+        for tap in self.taps:
+            tap(way, text.encode())
+
+    async def _lost(self, connection: Wire, closed: Closed) -> None:
         self._connection = None
+        self._tell_taps("closed", f"{closed.code} {closed.reason}")
         self._stop_timer()
         await self._owner.link_down(closed)
         if not self._is_closed and self._replacing is None:
@@ -243,7 +295,7 @@ class Link:
     async def _renew(self) -> None:
         old = self._connection
         try:
-            new = await self._opened()
+            new, where = await self._opened()
         except ConnectionRefused as error:
             # The old one is still good; its end will be met as any other.
             logger.warning(f"the session could not be renewed: {error}")
@@ -251,6 +303,8 @@ class Link:
         finally:
             self._replacing = None
         self._connection = new
+        self._tell_taps("closed", "1000 renewed")
+        self._tell_taps("opened", where)
         self._expect_settling(new)
         await self._owner.link_down(Closed(1000, "renewed"))
         await self._owner.link_up()
@@ -267,7 +321,7 @@ class Link:
         self.is_due = True
         self._telling = asyncio.create_task(_awaited(self._owner.link_due()), name="a session is due")
 
-    def _expect_settling(self, connection: Connection) -> None:
+    def _expect_settling(self, connection: Wire) -> None:
         self._stop_timer()
         secs = self._limits.ready_secs
         if secs is not None:

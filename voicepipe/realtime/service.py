@@ -122,6 +122,8 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """What is said on the wire."""
         self.context: LLMContext | None = None
         """The context of the conversation, if there is one."""
+        self.interruptions = policy
+        """Who may interrupt."""
         self.turns = Turns(self, policy)
         """Who speaks."""
         self._inputs = Inputs(
@@ -369,6 +371,11 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         await self._call_ended(frame.tool_call_id, completed=True)
         respond = wants_answer(frame)
         await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
+
+    @property
+    def wire_link(self) -> Link:
+        """What connects it: whoever records taps it, whoever replays gives it other connections."""
+        return self._link
 
     async def _call_ended(self, call_id: str, *, completed: bool) -> None:
         await self._fillers.call_ended(call_id)

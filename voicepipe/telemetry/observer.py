@@ -86,6 +86,11 @@ class CallObserver(FirstHopObserver):
         """Take note of what a frame means, at the time of the event loop, on which playback is reported too."""
         self._WRITERS[type(frame)](self, frame, self._since_start_ms())
 
+    @property
+    def began_ms(self) -> float | None:
+        """When the call began, on the event loop's clock, in milliseconds: what the times in it are counted from."""
+        return self._began_ms
+
     def _since_start_ms(self) -> float:
         if self._began_ms is None:
             self._began_ms = _now_secs() * 1000

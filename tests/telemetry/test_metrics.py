@@ -1,0 +1,58 @@
+"""A call as Prometheus counts it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.support.tones import tone_server
+from tests.telemetry.recording.recorded import QUESTIONS, service
+from voicepipe.pipeline import Pipeline, run
+from voicepipe.telemetry.metrics import CallMetrics
+from voicepipe.transports.wav_file import WavFileTransport
+
+DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-dashboard.json"
+
+
+@pytest.mark.virtual_time
+async def test_a_call_is_counted():
+    registry = CollectorRegistry()
+    metrics = CallMetrics(registry)
+    transport = WavFileTransport(list(QUESTIONS))
+    async with tone_server() as server:
+        pipeline = Pipeline([transport.input(), service(server.url), transport.output()])
+        await run(pipeline, observers=[metrics.observer()], handle_signals=False)
+
+    def value(metric: str, /, **labels: str) -> float | None:
+        return registry.get_sample_value(f"voicepipe_{metric}", labels)
+
+    assert value("calls_active") == 0
+    assert value("calls_total", end="ended") == 1
+    assert value("turns_total") == 3
+    assert value("barge_ins_total") == 1
+    assert value("turn_latency_seconds_count", stage="total") == 3
+    assert value("tool_calls_total", name="get_weather", status="done") == 1
+    assert value("tool_seconds_sum", name="get_weather") == pytest.approx(0.05)
+    assert value("cost_dollars_total")
+    assert value("tokens_total", model="gpt-realtime", kind="audio_output")
+    assert value("call_seconds_total") == pytest.approx(7.9, abs=0.5)
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are():
+    registry = CollectorRegistry()
+    CallMetrics(registry)
+    there = set(re.findall(r"# TYPE (voicepipe_\w+?)(?:_total)? ", generate_latest(registry).decode()))
+    asked = set(re.findall(r"voicepipe_\w+", json.dumps(json.loads(DASHBOARD.read_text())["panels"])))
+    assert asked
+    assert {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in asked} <= there
+
+
+def test_a_registry_takes_them_once():
+    registry = CollectorRegistry()
+    CallMetrics(registry)
+    with pytest.raises(ValueError, match="Duplicated"):
+        CallMetrics(registry)

@@ -1,0 +1,49 @@
+"""Puts the page of a call together: markup, looks, behaviour and data in one file."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from voicepipe.telemetry.recording.page.data import page_data
+from voicepipe.telemetry.recording.page.sound import page_sound
+from voicepipe.telemetry.recording.reader import Recording
+
+PAGE: Final = "page.html"
+
+
+def page_of(recording: Recording) -> str:
+    """Return the page of a recording: HTML that loads nothing, from nowhere."""
+    parts = files(__package__ or "")
+    html, css, *scripts = (
+        (parts / name).read_text(encoding="utf-8")
+        for name in ("page.html", "page.css", "time_axis.js", "lists.js", "page.js")
+    )
+    data = page_data(recording) | {"sound": page_sound(recording.tracks)}
+    # Data stands in a script element, which only `</` or `<!--` could end early.
+    json = orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS).decode().replace("<", "\\u003c")
+    return (
+        html.replace("{{title}}", escape(f"Call {recording.header['call']['call_id']}"))
+        .replace("{{css}}", css)
+        .replace("{{script}}", "\n".join(scripts))
+        .replace("{{data}}", json)
+    )
+
+
+def write_page(recording: Recording, path: Path | None = None) -> Path:
+    """Write the page of a recording; returns where it is.
+
+    Args:
+        recording: The recording.
+        path: The file; by default `page.html` in the recording's folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = path or recording.folder / PAGE
+    path.write_text(page_of(recording), encoding="utf-8")
+    return path

@@ -1,0 +1,150 @@
+"""Reading a recording: its entries in order, its sound, and what they say of the call."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from voicepipe.errors import VoicepipeError
+from voicepipe.telemetry.calls import Fault, ToolRun, Turn
+from voicepipe.telemetry.recording.layout import EVENTS, FORMAT, SOUND, TRACKS, VERSION, Entry
+
+T = TypeVar("T", Turn, ToolRun, Fault)
+
+
+class RecordingError(VoicepipeError, ValueError):
+    """Something that is no recording, or one that this version cannot read."""
+
+
+class Recording:
+    """A recording on the disk, whole or broken off.
+
+    Args:
+        folder: Where it is.
+
+    Raises:
+        RecordingError: There is none, or it is of a later format.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        """Where it is."""
+        if not (self.folder / EVENTS).is_file():
+            raise RecordingError(f"{folder}: is no recording: there is no {EVENTS} in it")
+        header = self.header
+        if header.get("format") != FORMAT:
+            raise RecordingError(f"{folder}: is no recording: its first entry is no header of {FORMAT}")
+        if header.get("version", 0) > VERSION:
+            raise RecordingError(
+                f"{folder}: has version {header['version']} of the format; this one reads up to {VERSION}"
+            )
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """All entries in the order of what happened. A last line that was not finished is left out."""
+        return sorted(entries_of(self.folder / EVENTS), key=lambda entry: int(entry["n"]))
+
+    @cached_property
+    def header(self) -> Mapping[str, Any]:
+        """What the recording says of itself: call, services, versions."""
+        for entry in entries_of(self.folder / EVENTS):
+            if entry["k"] == "header":
+                return entry
+        return {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was finished; if not, the process died or the disk was full."""
+        return self.end is not None
+
+    @cached_property
+    def end(self) -> Entry | None:
+        """How the call ended."""
+        return next((entry for entry in reversed(self.entries) if entry["k"] == "end"), None)
+
+    @property
+    def duration_ms(self) -> float:
+        """How long the call was."""
+        return max((entry["t"] for entry in self.entries), default=0.0)
+
+    def of(self, kind: str) -> list[Entry]:
+        """Return the entries of one kind."""
+        return [entry for entry in self.entries if entry["k"] == kind]
+
+    def frames(self, *names: str) -> list[Entry]:
+        """Return the entries of frames of some classes."""
+        return [entry for entry in self.entries if entry["k"] == "frame" and entry["frame"] in names]
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        """The turns, as they were at last."""
+        return _newest(self.of("turn"), Turn)
+
+    @cached_property
+    def tools(self) -> list[ToolRun]:
+        """The calls of functions, as they were at last."""
+        return _newest(self.of("tool"), ToolRun)
+
+    @cached_property
+    def faults(self) -> list[Fault]:
+        """The errors."""
+        return _newest(self.of("fault"), Fault)
+
+    @cached_property
+    def account(self) -> Entry | None:
+        """What the call used and cost."""
+        return next((entry for entry in reversed(self.entries) if entry["k"] == "account"), None)
+
+    def opening(self, service: int = 0) -> Mapping[str, Any]:
+        """Return the first message that was sent over a service's wire: as a rule its settings and tools."""
+        for entry in self.of("wire"):
+            if entry["way"] == "sent" and entry["service"] == service and "message" in entry:
+                return entry["message"]
+        return {}
+
+    def sound(self, span: tuple[int, int] | list[int]) -> bytes:
+        """Return sound that an entry points to; what a crash kept from the disk is silence."""
+        offset, size = span
+        return self._sound[offset : offset + size].ljust(size, b"\0")
+
+    @cached_property
+    def _sound(self) -> mmap.mmap | bytes:
+        path = self.folder / SOUND
+        if not path.stat().st_size:
+            return b""
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @property
+    def tracks(self) -> Path:
+        """The WAV file with both tracks; it is made if a crash kept it from being made."""
+        from voicepipe.telemetry.recording.tracks import write_tracks
+
+        path = self.folder / TRACKS
+        if not path.is_file():
+            write_tracks(self.folder)
+        return path
+
+
+def entries_of(path: Path) -> Iterator[Entry]:
+    """Return the entries of a file as they stand in it: in order, but for texts that were held back for a while."""
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            yield orjson.loads(line)
+
+
+def _newest(entries: list[Entry], type_: type[T]) -> list[T]:
+    names = [field.name for field in fields(type_)]
+    newest: dict[int, Entry] = {entry["index"]: entry for entry in entries}
+    return [
+        type_(**{name: newest[index][name] for name in names if name in newest[index]})
+        for index in sorted(newest)
+    ]
