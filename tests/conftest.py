@@ -17,8 +17,8 @@ from tests.support.chromium import chromium_path
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.support.wires import speaking
 
-_KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor", "waitpid-")
-"""The loop's own pool of threads ends with the loop, and Python 3.11's watcher of a process a moment after the process."""
+_KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor", "asyncio-waitpid-")
+"""The loop's own pool of threads ends with the loop, and the watcher of a process a moment after the process."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
