@@ -139,7 +139,7 @@ def test_the_commands(call: Recording, tmp_path: Path):
     assert same.exit_code == 0, same.output
     assert "does what was done then" in same.output
     other = runner.invoke(app, ["replay", str(call.folder), "--min-words", "3"])
-    assert other.exit_code == 6
+    assert other.exit_code == 7
     assert "truncate" in other.output
     wrong = runner.invoke(app, ["replay", str(tmp_path / "nothing")])
     assert wrong.exit_code == 2

@@ -22,11 +22,7 @@ from voicepipe.frames import (
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     InputAudioRawFrame,
-    ProposedUserStartedSpeakingFrame,
-    ProposedUserStoppedSpeakingFrame,
     StopFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
 )
 from voicepipe.transports.answer_watch import AnswerWatch
 from voicepipe.transports.conversation_time import ConversationTime, now_ms
@@ -178,10 +174,6 @@ class WavFileInput(FrameProcessor):
         await self.push_frame(InputAudioRawFrame(pcm, sample_rate, 1))
 
     _NOTES: Mapping[type[Frame], Callable[[AnswerWatch, Any, float], None]] = {
-        UserStartedSpeakingFrame: lambda watch, _, now: watch.user_started(now),
-        ProposedUserStartedSpeakingFrame: lambda watch, _, now: watch.user_started(now),
-        UserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
-        ProposedUserStoppedSpeakingFrame: lambda watch, _, now: watch.user_stopped(now),
         BotStartedSpeakingFrame: lambda watch, _, now: watch.bot_started(now),
         BotStoppedSpeakingFrame: lambda watch, _, now: watch.bot_stopped(now),
         FunctionCallInProgressFrame: lambda watch, frame, now: watch.call_started(frame.tool_call_id, now),

@@ -18,10 +18,14 @@ from voicepipe.frames import (
     LLMFullResponseStartFrame,
     OutputAudioRawFrame,
     PlaybackMarkFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     StopFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
 )
 from voicepipe.transports.answer_watch import AnswerWatch
 from voicepipe.transports.conversation_time import ConversationTime, now_ms
@@ -65,6 +69,11 @@ class WavFileOutput(FrameProcessor):
             await self._hear(frame)
         elif isinstance(frame, InterruptionFrame):
             await self._cut()
+        elif isinstance(frame, UserStartedSpeakingFrame | ProposedUserStartedSpeakingFrame):
+            # Told here, not at the input: on this side they stay in order with the answer, however quick that is.
+            self._watch.user_started(now_ms())
+        elif isinstance(frame, UserStoppedSpeakingFrame | ProposedUserStoppedSpeakingFrame):
+            self._watch.user_stopped(now_ms())
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._watch.response_started(now_ms())
         elif isinstance(frame, LLMFullResponseEndFrame):
