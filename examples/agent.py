@@ -1,4 +1,7 @@
-"""An agent with a tool and a colleague to hand over to: `python examples/agent.py console --local --wav question.wav`."""
+"""An agent with a tool, and a colleague to hand over to.
+
+Started as `python examples/agent.py console --local --wav question.wav`, it needs no key and no network.
+"""
 
 from voicepipe.agents import Agent, AgentServer, AgentSession, RunContext, ToolError, function_tool, realtime
 
@@ -14,7 +17,6 @@ class Returns(Agent):
         super().__init__(instructions="You help customers who want to send something back.")
 
     async def on_enter(self) -> None:
-        """Speak first."""
         self.session.generate_reply(instructions="Say that you are from returns and ask what is wrong.")
 
 
@@ -23,20 +25,12 @@ class Support(Agent):
 
     def __init__(self) -> None:
         super().__init__(
-            instructions=(
-                "You are the support of a shop. Use get_order_status when somebody asks about an order. "
-                "Hand over to returns when they want to send something back. Two sentences at most."
-            )
+            instructions="You are the support of a shop. Hand over to returns when they want to send something back."
         )
 
     @function_tool()
     async def get_order_status(self, ctx: RunContext, order_id: str) -> dict[str, str]:
-        """Look up where an order is.
-
-        Args:
-            ctx: The call; not the model's to give.
-            order_id: The number of the order, digits only.
-        """
+        """Look up where an order is; order_id is its number, digits only."""
         if order_id not in ORDERS:
             raise ToolError(f"there is no order {order_id}")
         ctx.session.userdata = order_id
@@ -50,8 +44,6 @@ class Support(Agent):
 
 @server.rtc_session
 async def entrypoint(session: AgentSession) -> None:
-    """Is called for each conversation."""
-
     @session.on("agent_state_changed")
     def on_state(state: str) -> None:
         print(f"[{state}]")

@@ -1,7 +1,7 @@
-"""Learn: a telephone number that a bot answers, which looks up orders, hands over to people, and hangs up.
+"""A telephone number that a bot answers, which looks up orders, hands over to people, and hangs up.
 
 Needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and OPENAI_API_KEY, and a tunnel or proxy with TLS to port 8000 whose address the
-number has as its voice webhook: https://<address>/twilio/voice
+number has as its voice webhook, as https://<address>/twilio/voice does.
 """
 
 import asyncio
