@@ -236,7 +236,7 @@ def telnyx_event(kind, **payload):
         (
             Telnyx("k"),
             hook(body=telnyx_event("call.answered", client_state=state("r", "human"))),
-            LegAnswered("r", "v3:1", is_human_leg=True),
+            LegAnswered("r", "v3:1", is_person_leg=True),
         ),
         (Telnyx("k"), hook(body=telnyx_event("call.answered", client_state=None)), None),
         (

@@ -11,7 +11,7 @@ from voicepipe.phone.call import Call
 from voicepipe.phone.carriers import Carrier, Plivo, Telnyx, Twilio
 from voicepipe.phone.engines import ElevenLabsConvAI, Engine, OpenAIRealtime, OpenAIRealtime2
 from voicepipe.phone.guardrails import Guardrail, guardrail
-from voicepipe.phone.hooks import CallHooks, CallObserver
+from voicepipe.phone.hooks import CallHooks, PhoneObserver
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.phone import Phone
 from voicepipe.phone.results import CallResult, MachineDetection, ToolUse, Turn
@@ -22,7 +22,6 @@ __all__ = [
     "Agent",
     "Call",
     "CallHooks",
-    "CallObserver",
     "CallResult",
     "Caller",
     "Carrier",
@@ -34,6 +33,7 @@ __all__ = [
     "OpenAIRealtime2",
     "Phone",
     "PhoneLimits",
+    "PhoneObserver",
     "Plivo",
     "Telnyx",
     "Tool",

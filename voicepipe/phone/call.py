@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from loguru import logger
 from pipecat.observers.base_observer import BaseObserver
 
-from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError, VoicepipeError
+from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
+from voicepipe.phone.books import Books
 from voicepipe.phone.carriers.contract import (
-    Callbacks,
     CallStatus,
     Carrier,
     CarrierApi,
@@ -20,11 +20,15 @@ from voicepipe.phone.carriers.contract import (
 )
 from voicepipe.phone.conversation import Conversation, Wish
 from voicepipe.phone.engines.engine import Brief
-from voicepipe.phone.hooks import Audience, CallObserver
+from voicepipe.phone.hooks import Audience, PhoneObserver
+from voicepipe.phone.machine import MachineWatch
 from voicepipe.phone.notes import Notes
 from voicepipe.phone.numbers import checked_keys, checked_number, masked
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.tools import Tool
+from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
+from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ class Call:
         agent: What talks.
         carrier: Whose call it is.
         api: Its REST API.
-        callbacks: Where the carrier finds us.
+        desk: The phone's server.
+        books: Where its account and its record are.
         observers: Who is told, besides the agent's hooks.
         pipeline_observers: Makes those that see every frame.
         call_secs: The longest it may last.
@@ -63,8 +68,9 @@ class Call:
         agent: Agent,
         carrier: Carrier,
         api: CarrierApi,
-        callbacks: Callbacks,
-        observers: Sequence[CallObserver] = (),
+        desk: Desk,
+        books: Books,
+        observers: Sequence[PhoneObserver] = (),
         pipeline_observers: PipelineObservers | None = None,
         call_secs: float = 3600.0,
     ) -> None:
@@ -80,28 +86,25 @@ class Call:
         """What talks."""
         self.carrier = carrier.name
         """The carrier, in small letters."""
-        self.carrier_call_id = ""
-        """The carrier's id of it, once it is known."""
+        self._carrier_call_id = ""
         self.status: CallStatus = "queued" if direction == "outbound" else "ringing"
         """The carrier's last word."""
-        self.machine: MachineDetection | None = None
-        """Who picked up, if that was asked and is known."""
-        self.is_transferred = False
-        """Whether it was handed to somebody else."""
         self.has_stream_offer = False
         """Whether the carrier was told to open the stream, which it is once."""
         self._carrier = carrier
         self._api = api
-        self._callbacks = callbacks
+        self.transfers = Transfers(self, api, desk)
+        """For the phone's switchboard, which tells it what becomes of the person."""
+        self._book = books.open(
+            ref, direction, caller, callee, carrier=carrier.name, engine=agent.engine, on_cap=self._spent
+        )
         self._pipeline_observers = pipeline_observers
         self._call_secs = min(call_secs, agent.max_call_secs or call_secs)
         self._audience = Audience([agent.hooks, *observers])
         self._notes = Notes(self, self._audience)
         self._conversation: Conversation | None = None
-        self._summary = ""
-        self._machine_records = False
-        self._has_met_machine = False
-        self._duration_secs = 0.0
+        self._machine = MachineWatch(has_message=bool(agent.voicemail_message))
+        self._is_spent = False
         self._was_answered = False
         self._answered = asyncio.Event()
         self._result: CallResult | None = None
@@ -119,6 +122,42 @@ class Call:
     def transcript(self) -> Sequence[Turn]:
         """What was said so far."""
         return tuple(self._notes.turns)
+
+    @property
+    def carrier_call_id(self) -> str:
+        """The carrier's id of it; empty until it is known."""
+        return self._carrier_call_id
+
+    @carrier_call_id.setter
+    def carrier_call_id(self, call_id: str) -> None:
+        if call_id != self._carrier_call_id:
+            self._carrier_call_id = call_id
+            self._book.known_as(call_id)
+
+    @property
+    def machine(self) -> MachineDetection | None:
+        """Who picked up, if that was asked and is known."""
+        return self._machine.detection
+
+    @property
+    def account(self) -> Account:
+        """What it used so far and what that costs."""
+        return self._book.account
+
+    @property
+    def cost(self) -> Cost:
+        """What it costs so far, by part, in US dollars; the total is None if something used has no price."""
+        return self.account.cost
+
+    @property
+    def is_transferred(self) -> bool:
+        """Whether it was handed to somebody else."""
+        return self.transfers.is_done
+
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether the caller waits for a person to be reached."""
+        return self.transfers.is_on_hold
 
     @property
     def is_over(self) -> bool:
@@ -181,6 +220,7 @@ class Call:
             await self._conversation.end(reason)
         elif self.carrier_call_id:
             await self._api.hang_up(self.carrier_call_id)
+            await self.transfers.recall()
             self.finish("canceled", reason)
 
     async def transfer(
@@ -190,35 +230,31 @@ class Call:
         mode: Literal["cold", "warm"] = "cold",
         summary: str = "",
         hold_audio_url: str = "",
+        ring_secs: int = 25,
+        unreached_message: str = UNREACHED,
     ) -> None:
-        """Hand it to a person. The bot leaves it.
+        """Hand it to a person. The bot leaves it, and comes back if the person of a warm transfer cannot be reached.
 
         Args:
             to: The person's number.
             mode: `cold` has it ring there at once. `warm` has the caller wait while the person hears `summary`.
             summary: What it is about.
             hold_audio_url: Of sound the caller hears meanwhile; empty is the carrier's own, which Telnyx has none of.
+            ring_secs: How long it may ring at the person's, if it is warm.
+            unreached_message: What the bot says when it is back.
 
         Raises:
-            PhoneError: The call has no stream, or the carrier refused; then the bot goes on.
+            PhoneError: The call has no stream, a transfer is under way, or the carrier refused; then the bot goes on.
             SettingsError: `to` is no number.
         """
         checked_number("to", to)
         conversation = self._talking()
-        self.is_transferred = True
-        try:
-            if mode == "cold":
-                await self._api.transfer(self.carrier_call_id, to, self._callbacks)
-            else:
-                self._summary = summary
-                own = self.callee if self.direction == "inbound" else self.caller
-                wish = WarmTransfer(self.id, self.carrier_call_id, to, own, summary, hold_audio_url)
-                await self._api.warm_transfer(wish, self._callbacks)
-        except (CarrierRefusedError, SettingsError):
-            self.is_transferred = False
-            raise
-        logger.info(f"call {self.id}: transferred to {masked(to)}")
-        await conversation.cancel("transferred")
+        if mode == "cold":
+            await self.transfers.cold(conversation, to)
+            return
+        own = self.callee if self.direction == "inbound" else self.caller
+        wish = WarmTransfer(self.id, self.carrier_call_id, to, own, summary, hold_audio_url, ring_secs)
+        await self.transfers.warm(conversation, wish, unreached_message)
 
     async def record(self, on: bool = True) -> None:
         """Have the carrier record the call, or stop it.
@@ -268,30 +304,35 @@ class Call:
         self._on_over = tell
 
     async def converse(self, transport: TelephonyTransport) -> None:
-        """Talk until somebody ends it. It is over afterwards."""
+        """Talk until somebody ends it. It is over afterwards, unless the caller waits for a person."""
         if self.is_over:
             return
+        conversation: Conversation | None = None
         reason = "the bot could not be made"
         status: CallStatus = "failed"
         try:
             conversation = self._conversation = self._prepared(transport)
-            self.status, self._was_answered = "in-progress", True
-            self._notes.begin()
+            self.status = "in-progress"
+            if not self._was_answered:
+                self._was_answered = True
+                self._notes.begin()
             status, reason = "completed", "cancelled"
-            outcome = await conversation.run()
+            async with self._book.watched():
+                outcome = await conversation.run()
             reason = conversation.end_reason or outcome.detail or outcome.reason
             status = "failed" if outcome.reason == "failed" else "completed"
         except VoicepipeError as error:
             self.report_error(str(error))
             reason = str(error)
         finally:
-            if self._was_answered:
-                self._duration_secs = self._notes.now_secs
-            self._conversation = None
-            await self._leave()
-            self.finish(status, reason)
+            if self._conversation is conversation:
+                self._conversation = None
+            await self.transfers.settle()
+            if not self.transfers.has_ended(conversation):
+                await self._leave()
+                self.finish(status, reason)
 
-    def status_changed(self, event: StatusChanged) -> None:
+    async def status_changed(self, event: StatusChanged) -> None:
         """Take the carrier's word on where it is."""
         self.carrier_call_id = event.call_id or self.carrier_call_id
         if self.is_over:
@@ -300,51 +341,34 @@ class Call:
         # With a stream, its end is the call's: it comes on its own.
         if event.status in _ENDS and self._conversation is None:
             self.finish(event.status, event.cause or f"the carrier says: {event.status}")
+            await self.transfers.recall()
 
     def machine_detected(self, detection: MachineDetection, *, may_speak: bool) -> None:
         """Take the carrier's word on who picked up; leave a message on a machine, or hang up."""
-        if self.machine is not None:
-            return
-        self.machine = detection
-        self._audience.tell(lambda observer: observer.machine(self, detection))
-        self._machine_records = may_speak
-        self._meet_machine()
+        if self._machine.detected(detection, may_speak=may_speak):
+            self._audience.tell(lambda observer: observer.machine(self, detection))
+            self._meet_machine()
 
     def greeting_ended(self) -> None:
         """A machine records from here on."""
-        self._machine_records = True
+        self._machine.greeting_ended()
         self._meet_machine()
 
     def _meet_machine(self) -> None:
-        """Leave the message or hang up, once all that is needed for it is there."""
-        who = self.machine.classification if self.machine else "unknown"
-        if who not in ("machine", "fax") or self._conversation is None or self._has_met_machine:
+        if self._conversation is None:
             return
-        has_message = bool(self.agent.voicemail_message) and who == "machine"
-        if has_message and not self._machine_records:
-            return
-        self._has_met_machine = True
-        self._wish(self._leave_message if has_message else self._hang_up_on_machine)
+        to_do = self._machine.to_do()
+        if to_do is not None:
+            self._wish(self._leave_message if to_do == "leave_message" else self._hang_up_on_machine)
 
-    async def human_answered(self, human_call_id: str) -> None:
-        """Go on with a warm transfer."""
-        await self._api.human_answered(self.carrier_call_id, human_call_id, self._summary)
-
-    async def summary_said(self, human_call_id: str) -> None:
-        """Finish a warm transfer."""
-        await self._api.join(self.carrier_call_id, human_call_id)
-
-    async def human_gone(self, status: CallStatus) -> None:
-        """A warm transfer reached nobody, or that person hung up: nobody is left for the caller."""
-        logger.info(f"call {self.id}: the person it was transferred to is gone: {status}")
-        await self._api.hang_up(self.carrier_call_id)
+    # Its end.
 
     async def cancel(self, reason: str) -> None:
         """End it at once."""
         if self._conversation is not None:
             await self._conversation.cancel(reason)
         elif not self.is_over:
-            await self._leave()
+            await self._drop()
             self.finish("canceled", reason)
 
     def finish(self, status: CallStatus, reason: str) -> None:
@@ -357,10 +381,12 @@ class Call:
             outcome=outcome_of(status, self.machine, was_answered=self._was_answered),
             status=status,
             reason=reason,
-            duration_secs=self._duration_secs,
+            duration_secs=self._notes.now_secs if self._was_answered else 0.0,
+            account=self._book.account,
             transcript=self.transcript,
             machine=self.machine,
         )
+        self._book.close(result)
         logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._is_over.set()
@@ -368,24 +394,33 @@ class Call:
             self._on_over(self)
 
     async def close(self) -> None:
-        """Wait until observers were told all."""
+        """Wait until observers were told all, and transfers have come to something."""
+        await self.transfers.settle()
         await self._audience.close()
 
     def _prepared(self, transport: TelephonyTransport) -> Conversation:
         tools = [tool.schema(self) if isinstance(tool, Tool) else tool for tool in self.agent.tools]
         needs_words = any(one.is_for("user") for one in self.agent.guardrails)
-        brief = Brief(self.agent.system_prompt, self.agent.first_message, tools, needs_words)
+        prompt, first_message = self.agent.system_prompt, self.agent.first_message
+        if self.transfers.unreached_message:
+            prompt = prompt_after(prompt, self.transcript)
+            first_message = self.transfers.unreached_message
+        observers = self._pipeline_observers(self) if self._pipeline_observers else ()
         return Conversation(
             transport,
             self.agent,
-            self.agent.engine.bot(brief),
+            self.agent.engine.bot(Brief(prompt, first_message, tools, needs_words)),
             self._notes,
-            call_secs=self._call_secs,
+            call_secs=self._call_secs - (self._notes.now_secs if self._was_answered else 0.0),
             on_started=self._started,
-            observers=self._pipeline_observers(self) if self._pipeline_observers else (),
+            observers=[self._book.observer(), *observers],
         )
 
     async def _started(self) -> None:
+        if self._is_spent:
+            self._spent()
+        if self._answered.is_set():
+            return
         self._answered.set()
         self._audience.tell(lambda observer: observer.call_started(self))
         self._meet_machine()
@@ -395,22 +430,39 @@ class Call:
             except CarrierRefusedError as error:
                 self.report_error(str(error))
 
+    def _spent(self) -> None:
+        """End it politely: it costs as much as it may."""
+        self._is_spent = True
+        conversation = self._conversation
+        if conversation is None:
+            return
+
+        async def end() -> None:
+            await conversation.last_words(self._book.spending_message, "the call reached its spending cap")
+
+        conversation.wish(end)
+
     async def _leave(self) -> None:
         """Have the carrier end the call where the end of the stream does not."""
-        if self.is_transferred or self._carrier.stream_ends_call or not self.carrier_call_id:
-            return
+        if not self.is_transferred and not self._carrier.stream_ends_call and self.carrier_call_id:
+            await self._asked_to_end(self._api.hang_up(self.carrier_call_id))
+
+    async def _drop(self) -> None:
+        """Have the carrier end a call that has no stream."""
+        if self.is_on_hold:
+            await self._asked_to_end(self.transfers.drop())
+        else:
+            await self._leave()
+
+    async def _asked_to_end(self, asking: Awaitable[None]) -> None:
         try:
-            await self._api.hang_up(self.carrier_call_id)
+            await asking
         except CarrierRefusedError as error:
             self.report_error(str(error))
 
     async def _leave_message(self) -> None:
-        conversation = self._talking()
-        try:
-            await conversation.say_instead(self.agent.voicemail_message)
-        except TimeoutError:
-            self.report_error("the message for the answering machine was not said in time")
-        await conversation.end("the message was left on an answering machine")
+        message = self.agent.voicemail_message
+        await self._talking().last_words(message, "the message was left on an answering machine")
 
     async def _hang_up_on_machine(self) -> None:
         await self._talking().cancel("an answering machine picked up")

@@ -132,6 +132,17 @@ class Conversation:
         await self._queue(InterruptionFrame(), TTSSpeakFrame(text))
         await self._floor.until_answered(_QUIET_SECS)
 
+    async def last_words(self, text: str, reason: str) -> None:
+        """Say something in place of all else, and end."""
+        if text and not self._bot.says_on_request:
+            self._on_error("the last words were not said: the engine says nothing on request")
+        elif text:
+            try:
+                await self.say_instead(text)
+            except TimeoutError:
+                self._on_error("the last words were not said in time")
+        await self.end(reason)
+
     async def until_quiet(self) -> None:
         """Wait until the caller has heard what the bot said, or for half a minute."""
         await self._floor.until_quiet(_QUIET_SECS)
@@ -147,22 +158,13 @@ class Conversation:
                 while True:
                     await self._grant(await self._wishes.get())
         except TimeoutError:
-            await self._time_is_up()
+            await self.last_words(self._agent.max_call_message, "the call reached its longest duration")
 
     async def _grant(self, wish: Wish) -> None:
         try:
             await wish()
         except VoicepipeError as error:
             self._on_error(str(error))
-
-    async def _time_is_up(self) -> None:
-        text = self._agent.max_call_message
-        if text:
-            try:
-                await self.say_instead(text)
-            except TimeoutError:
-                self._on_error("the last words were not said in time")
-        await self.end("the call reached its longest duration")
 
     async def _blocked(self, guardrail: Guardrail) -> None:
         self._on_error(f"guardrail {guardrail.name}: blocked")

@@ -21,7 +21,7 @@ _LAST_SECS: Final = 30.0
 """How long observers may take after the end of a call."""
 
 
-class CallObserver(Protocol):
+class PhoneObserver(Protocol):
     """Hears what happens in calls: for records, costs and dashboards. Its methods may take their time; they run in order."""
 
     async def call_started(self, call: Call) -> None:
@@ -79,31 +79,31 @@ class CallHooks:
     on_error: Hook | None = None
 
     async def call_started(self, call: Call) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_call_start, call)
 
     async def call_ended(self, call: Call, result: CallResult) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_call_end, call, result)
 
     async def turn(self, call: Call, turn: Turn) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_transcript, call, turn)
 
     async def tool(self, call: Call, use: ToolUse) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_tool, call, use)
 
     async def usage(self, call: Call, metrics: MetricsData) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_usage, call, metrics)
 
     async def machine(self, call: Call, detection: MachineDetection) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_machine_detection, call, detection)
 
     async def error(self, call: Call, message: str) -> None:
-        """See `CallObserver`."""
+        """See `PhoneObserver`."""
         await _called(self.on_error, call, message)
 
 
@@ -115,7 +115,7 @@ async def _called(hook: Hook | None, *values: Any) -> None:
         await result
 
 
-Telling: TypeAlias = Callable[[CallObserver], Awaitable[None]]
+Telling: TypeAlias = Callable[[PhoneObserver], Awaitable[None]]
 
 
 class Audience:
@@ -125,7 +125,7 @@ class Audience:
         observers: Who is told. One that fails is logged, and told of the next thing all the same.
     """
 
-    def __init__(self, observers: Sequence[CallObserver]) -> None:
+    def __init__(self, observers: Sequence[PhoneObserver]) -> None:
         self.dropped = 0
         """How much was not told because an observer did not keep up."""
         self._observers = tuple(observers)

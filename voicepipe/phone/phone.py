@@ -8,21 +8,25 @@ import signal
 import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 from voicepipe.errors import PhoneError, SettingsError
 from voicepipe.phone.agent import Agent, agent_of
+from voicepipe.phone.books import Books, terms_of
 from voicepipe.phone.call import Call, PipelineObservers
 from voicepipe.phone.carriers.contract import Carrier, DetectionMode
 from voicepipe.phone.engines.engine import Part
 from voicepipe.phone.guardrails import Guardrail
-from voicepipe.phone.hooks import CallHooks, CallObserver
+from voicepipe.phone.hooks import CallHooks, PhoneObserver
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
 
 _DEFAULT_PORT: Final = 8000
+_SPENT: Final = "I am sorry, I have to end our call here. Goodbye!"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -40,9 +44,16 @@ class Phone:
             neither, the first webhook tells it; calling out needs it before.
         observers: Who is told of all calls, besides the agents' hooks.
         pipeline_observers: Gets each call when it begins, and returns Pipecat observers, which see every frame of it.
+        pricing: Prices over those of `DEFAULT_PRICING`; see `merge_pricing`.
+        spending_cap: What a call may cost in US dollars, as far as prices are known; then the bot says
+            `spending_cap_message` and hangs up. None is no cap.
+        spending_cap_message: What it says; empty hangs up without a word.
+        records: Where every call is written down as it happens: a path, a URL, or True for what `VOICEPIPE_RECORDS` says or
+            `~/.voicepipe/calls.sqlite`. None is nowhere.
 
     Raises:
-        SettingsError: There is no carrier, or the number is none.
+        SettingsError: There is no carrier, or an argument cannot be used; the error names it.
+        MissingExtraError: There are to be records, and what keeps them is not installed.
     """
 
     def __init__(
@@ -51,8 +62,12 @@ class Phone:
         phone_number: str = "",
         *,
         public_url: str = "",
-        observers: Sequence[CallObserver] = (),
+        observers: Sequence[PhoneObserver] = (),
         pipeline_observers: PipelineObservers | None = None,
+        pricing: Mapping[str, Any] | None = None,
+        spending_cap: Decimal | float | str | None = None,
+        spending_cap_message: str = _SPENT,
+        records: str | Path | bool | None = None,
     ) -> None:
         if carrier is None:
             raise SettingsError("carrier", "is missing: Twilio(), Telnyx() or Plivo()")
@@ -63,6 +78,7 @@ class Phone:
         self._public_url = public_url or os.environ.get("VOICEPIPE_PUBLIC_URL", "")
         self._observers = tuple(observers)
         self._pipeline_observers = pipeline_observers
+        self._terms = terms_of(pricing, spending_cap, spending_cap_message, records)
         self._agent: Agent | AgentFactory | None = None
         self._server: PhoneServer | None = None
         self._switchboard: Switchboard | None = None
@@ -186,7 +202,15 @@ class Phone:
         if self._switchboard is not None:
             raise PhoneError("the phone serves already")
         bounds = limits or PhoneLimits()
-        switchboard = Switchboard(self.carrier, agent, bounds, self._observers, self._pipeline_observers)
+        books = Books(self._terms)
+        switchboard = Switchboard(
+            self.carrier,
+            agent,
+            bounds,
+            observers=self._observers,
+            books=books,
+            pipeline_observers=self._pipeline_observers,
+        )
         server = PhoneServer(
             self.carrier,
             switchboard.webhook,
@@ -196,7 +220,7 @@ class Phone:
             limits=bounds,
             checks_signatures=check_signatures,
         )
-        async with server:
+        async with books, server:
             switchboard.serve_on(server)
             self._agent, self._switchboard, self._server = agent, switchboard, server
             try:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from voicepipe.phone.carriers.contract import CallStatus, Classification
+from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.meter import Account
 
 Outcome: TypeAlias = Literal["answered", "voicemail", "no_answer", "busy", "failed"]
 
@@ -56,6 +58,7 @@ class CallResult:
         status: The carrier's last word.
         reason: Why it ended, in words.
         duration_secs: From the beginning of the stream to its end; 0 if there was none.
+        account: What it used and what that cost.
         transcript: What was said.
         machine: Who picked up, if that was asked.
     """
@@ -65,8 +68,14 @@ class CallResult:
     status: CallStatus
     reason: str
     duration_secs: float
+    account: Account
     transcript: Sequence[Turn] = field(default_factory=tuple)
     machine: MachineDetection | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """What it cost, by part, in US dollars; the total is None if something that was used has no price."""
+        return self.account.cost
 
 
 def outcome_of(status: CallStatus, machine: MachineDetection | None, *, was_answered: bool) -> Outcome:

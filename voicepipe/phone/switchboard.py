@@ -13,6 +13,7 @@ from loguru import logger
 
 from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
 from voicepipe.phone.agent import Agent
+from voicepipe.phone.books import Books
 from voicepipe.phone.call import Call, PipelineObservers
 from voicepipe.phone.carriers.contract import (
     Carrier,
@@ -30,7 +31,7 @@ from voicepipe.phone.carriers.contract import (
     Webhook,
     WebhookRefusedError,
 )
-from voicepipe.phone.hooks import CallObserver
+from voicepipe.phone.hooks import PhoneObserver
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import masked
 from voicepipe.phone.results import MachineDetection
@@ -61,6 +62,7 @@ class Switchboard:
         agent: What talks in incoming calls, or what chooses it; None answers none.
         limits: Bounds.
         observers: Who is told of all calls.
+        books: Accounts and records of the calls.
         pipeline_observers: Makes those that see every frame of a call.
     """
 
@@ -69,13 +71,16 @@ class Switchboard:
         carrier: Carrier,
         agent: Agent | AgentFactory | None,
         limits: PhoneLimits,
-        observers: Sequence[CallObserver],
+        *,
+        observers: Sequence[PhoneObserver],
+        books: Books,
         pipeline_observers: PipelineObservers | None = None,
     ) -> None:
         self._carrier = carrier
         self._agent = agent
         self._limits = limits
         self._observers = observers
+        self._books = books
         self._pipeline_observers = pipeline_observers
         self._server: PhoneServer | None = None
         self._calls: dict[str, Call] = {}
@@ -155,14 +160,13 @@ class Switchboard:
         if call is None:
             return Reply()
         if isinstance(event, LegAnswered):
-            if event.is_human_leg:
-                await call.human_answered(event.call_id)
-            elif call.has_stream_offer or call.is_over:
+            if event.is_person_leg:
+                return await call.transfers.person_answered(event.call_id)
+            if call.has_stream_offer or call.is_over:
                 raise WebhookRefusedError("replay")
-            else:
-                call.carrier_call_id = event.call_id
-                return await self._open_stream(call, is_outbound=True)
-        elif isinstance(event, StatusChanged):
+            call.carrier_call_id = event.call_id
+            return await self._open_stream(call, is_outbound=True)
+        if isinstance(event, StatusChanged):
             await self._status(call, event)
         elif isinstance(event, MachineDetected):
             detection = MachineDetection(event.classification, event.raw)
@@ -170,14 +174,16 @@ class Switchboard:
         elif isinstance(event, GreetingEnded):
             call.greeting_ended()
         else:
-            await call.summary_said(event.call_id)
+            await call.transfers.summary_said(event.call_id)
         return Reply()
 
     async def _status(self, call: Call, event: StatusChanged) -> None:
-        if not event.is_human_leg:
-            call.status_changed(event)
+        if not event.is_person_leg:
+            await call.status_changed(event)
         elif event.status in ("completed", "busy", "no-answer", "failed", "canceled"):
-            await call.human_gone(event.status)
+            await call.transfers.person_gone(event.status)
+        elif event.status == "in-progress":
+            call.transfers.person_came()
 
     async def _open_stream(self, call: Call, *, is_outbound: bool) -> Reply:
         call.has_stream_offer = True
@@ -219,7 +225,8 @@ class Switchboard:
             agent=agent,
             carrier=self._carrier,
             api=self._api(),
-            callbacks=self._running(),
+            desk=self._running(),
+            books=self._books,
             observers=self._observers,
             pipeline_observers=self._pipeline_observers,
             call_secs=self._limits.call_secs,

@@ -140,6 +140,10 @@ class CallMeter:
         if self._ended_secs is None:
             self._ended_secs = now_secs
 
+    def resumed(self) -> None:
+        """The call goes on after all: minutes count again, those in between as well."""
+        self._ended_secs = None
+
     # What it uses.
 
     def take_metrics(self, metrics: Iterable[MetricsData], now_secs: float) -> None:

@@ -118,6 +118,14 @@ class CallObserver(FirstHopObserver):
         self._sink.account(account)
         return account
 
+    def goes_on(self) -> None:
+        """Take the next pipeline for more of the same call: turns are counted on, and minutes with those in between."""
+        self._is_finished = False
+        self._turn = self._last = self._saying = None
+        self._user_speaks = self._is_open = self._is_spoken = False
+        self.end = None
+        self.meter.resumed()
+
     # The user.
 
     def _begin(self, at_ms: float) -> Turn:

@@ -88,12 +88,12 @@ class LegAnswered:
     Parameters:
         ref: Our id of the call.
         call_id: The carrier's.
-        is_human_leg: Whether it is whom a warm transfer goes to.
+        is_person_leg: Whether it is whom a warm transfer goes to.
     """
 
     ref: str
     call_id: str
-    is_human_leg: bool = False
+    is_person_leg: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class StatusChanged:
     call_id: str
     status: CallStatus
     cause: str = ""
-    is_human_leg: bool = False
+    is_person_leg: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,7 @@ class WarmTransfer:
         from_: Which number that person sees.
         summary: What that person hears first.
         hold_audio_url: What the caller hears meanwhile; empty is the carrier's own music.
+        ring_secs: How long it may ring at the person's.
     """
 
     ref: str
@@ -214,6 +215,7 @@ class WarmTransfer:
     from_: str
     summary: str
     hold_audio_url: str
+    ring_secs: int = 25
 
 
 class CarrierApi(Protocol):
@@ -239,15 +241,23 @@ class CarrierApi(Protocol):
         """Hand a call to another number at once."""
         ...
 
-    async def warm_transfer(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
-        """Put the caller on hold, and call the person who takes over."""
+    async def hold(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
+        """Begin a warm transfer: have the caller wait."""
         ...
 
-    async def human_answered(self, call_id: str, human_call_id: str, summary: str) -> None:
-        """Go on with a warm transfer: the person picked up."""
+    async def call_person(self, transfer: WarmTransfer, callbacks: Callbacks) -> str:
+        """Call the person who takes over; return the carrier's id of that call."""
         ...
 
-    async def join(self, call_id: str, human_call_id: str) -> None:
+    async def person_answered(self, transfer: WarmTransfer, person_call_id: str) -> Reply:
+        """Go on with a warm transfer: the person picked up; return the webhook's answer."""
+        ...
+
+    async def take_back(self, call_id: str, stream: StreamOffer, callbacks: Callbacks) -> None:
+        """End a caller's waiting: have the carrier open its stream again."""
+        ...
+
+    async def join(self, call_id: str, person_call_id: str) -> None:
         """Finish a warm transfer: the person has heard the summary."""
         ...
 

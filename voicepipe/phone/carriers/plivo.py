@@ -98,7 +98,7 @@ class Plivo:
             raise CarrierMessageError("CallUUID", "is missing")
         if webhook.kind == "voice":
             if ref:
-                return LegAnswered(ref, call_id)
+                return LegAnswered(ref, call_id, webhook.query.get("leg") == "human")
             return IncomingCall(call_id, _number(fields, "From"), _number(fields, "To"))
         if webhook.kind == "amd":
             raw = fields.get("Machine", "unknown").lower()
@@ -107,7 +107,7 @@ class Plivo:
             status = _STATUSES.get(fields.get("CallStatus", "").lower())
             is_human = webhook.query.get("leg") == "human"
             cause = fields.get("HangupCause", "")
-            return StatusChanged(ref, call_id, status, cause, is_human_leg=is_human) if status else None
+            return StatusChanged(ref, call_id, status, cause, is_person_leg=is_human) if status else None
         return None
 
 

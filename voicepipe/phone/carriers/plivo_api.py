@@ -36,17 +36,7 @@ class PlivoApi:
     async def open_stream(self, call_id: str, stream: StreamOffer, *, is_outbound: bool) -> Reply:
         """Return the markup that opens a stream both ways (P-21)."""
         del call_id, is_outbound
-        root = response()
-        add(
-            root,
-            "Stream",
-            stream.url,
-            bidirectional="true",
-            keepCallAlive="true",
-            contentType="audio/x-mulaw;rate=8000",
-            extraHeaders=",".join(f"{name}={value}" for name, value in stream.parameters.items()),
-        )
-        return Reply(written(root))
+        return Reply(_stream(stream))
 
     async def refuse(self, call_id: str) -> Reply:
         """Return the markup of a busy line."""
@@ -89,9 +79,8 @@ class PlivoApi:
         add(add(root, "Dial"), "Number", to)
         await self._redirect(call_id, callbacks.keep(written(root)))
 
-    async def warm_transfer(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
+    async def hold(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
         """Put the caller into a conference that begins when the person comes."""
-        room = f"voicepipe-{transfer.ref}"
         hold = ""
         if transfer.hold_audio_url:
             # Plivo wants an address of markup, not of sound.
@@ -102,30 +91,41 @@ class PlivoApi:
         add(
             waiting,
             "Conference",
-            room,
+            _room(transfer),
             startConferenceOnEnter="false",
             endConferenceOnExit="true",
             waitSound=hold,
         )
         await self._redirect(transfer.call_id, callbacks.keep(written(waiting)))
-        coming = response()
-        if transfer.summary:
-            add(coming, "Speak", transfer.summary)
-        add(coming, "Conference", room, startConferenceOnEnter="true", endConferenceOnExit="true")
-        wish = {
+
+    async def call_person(self, transfer: WarmTransfer, callbacks: Callbacks) -> str:
+        """Call the person; the markup is asked for when they pick up."""
+        wish: dict[str, Any] = {
             "to": transfer.to,
             "from": transfer.from_,
-            "answer_url": callbacks.keep(written(coming)),
+            "answer_url": callbacks.url("voice", call=transfer.ref, leg="human"),
             "answer_method": "POST",
             "hangup_url": callbacks.url("status", call=transfer.ref, leg="human"),
             "hangup_method": "POST",
+            "ring_timeout": transfer.ring_secs,
         }
-        await self._rest.ask("POST", "/Call/", json=wish)
+        answer = await self._rest.ask("POST", "/Call/", json=wish)
+        return _REQUEST + str(answer.get("request_uuid", ""))
 
-    async def human_answered(self, call_id: str, human_call_id: str, summary: str) -> None:
-        """Do nothing: the markup does it."""
+    async def person_answered(self, transfer: WarmTransfer, person_call_id: str) -> Reply:
+        """Return the markup that says what it is about and joins the caller's conference."""
+        del person_call_id
+        coming = response()
+        if transfer.summary:
+            add(coming, "Speak", transfer.summary)
+        add(coming, "Conference", _room(transfer), startConferenceOnEnter="true", endConferenceOnExit="true")
+        return Reply(written(coming))
 
-    async def join(self, call_id: str, human_call_id: str) -> None:
+    async def take_back(self, call_id: str, stream: StreamOffer, callbacks: Callbacks) -> None:
+        """Replace the conference by a stream."""
+        await self._redirect(call_id, callbacks.keep(_stream(stream)))
+
+    async def join(self, call_id: str, person_call_id: str) -> None:
         """Do nothing: the markup does it."""
 
     async def record(self, call_id: str, *, on: bool) -> None:
@@ -157,6 +157,24 @@ class PlivoApi:
     async def _redirect(self, call_id: str, url: str) -> None:
         wish = {"legs": "aleg", "aleg_url": url, "aleg_method": "POST"}
         await self._rest.ask("POST", _path(call_id), json=wish)
+
+
+def _stream(stream: StreamOffer) -> str:
+    root = response()
+    add(
+        root,
+        "Stream",
+        stream.url,
+        bidirectional="true",
+        keepCallAlive="true",
+        contentType="audio/x-mulaw;rate=8000",
+        extraHeaders=",".join(f"{name}={value}" for name, value in stream.parameters.items()),
+    )
+    return written(root)
+
+
+def _room(transfer: WarmTransfer) -> str:
+    return f"voicepipe-{transfer.ref}"
 
 
 def _path(call_id: str, rest: str = "") -> str:

@@ -116,7 +116,7 @@ class Telnyx:
         if kind == "call.initiated":
             if payload.get("direction") == "incoming":
                 return IncomingCall(call_id, str(payload.get("from", "")), str(payload.get("to", "")))
-            return StatusChanged(ref, call_id, "ringing", is_human_leg=is_human)
+            return StatusChanged(ref, call_id, "ringing", is_person_leg=is_human)
         if kind == "call.answered":
             # Incoming calls are answered by us, and that opens the stream already.
             return LegAnswered(ref, call_id, is_human) if ref else None

@@ -80,34 +80,46 @@ class TelnyxApi:
         del callbacks
         await self._act(call_id, "transfer", {"to": to})
 
-    async def warm_transfer(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
-        """Play something to the caller, and call the person; when they have heard the summary, both are joined."""
-        await self._act(transfer.call_id, "streaming_stop", {})
+    async def hold(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
+        """Play something to the caller in place of the bot."""
+        del callbacks
         if transfer.hold_audio_url:
             music = {"audio_url": transfer.hold_audio_url, "loop": "infinity"}
             await self._act(transfer.call_id, "playback_start", music)
-        await self._dial(
+        await self._act(transfer.call_id, "streaming_stop", {})
+
+    async def call_person(self, transfer: WarmTransfer, callbacks: Callbacks) -> str:
+        """Call the person; when they have heard the summary, both are joined."""
+        return await self._dial(
             {
                 "connection_id": self._connection(),
                 "to": transfer.to,
                 "from": transfer.from_,
+                "timeout_secs": transfer.ring_secs,
                 "client_state": state(transfer.ref, "human"),
                 "webhook_url": callbacks.url("voice"),
             }
         )
 
-    async def human_answered(self, call_id: str, human_call_id: str, summary: str) -> None:
+    async def person_answered(self, transfer: WarmTransfer, person_call_id: str) -> Reply:
         """Tell the person what it is about, or join both at once if there is nothing to tell."""
-        if summary:
-            wish = {"payload": summary, "voice": "female", "language": "en-US"}
-            await self._act(human_call_id, "speak", wish)
+        if transfer.summary:
+            wish = {"payload": transfer.summary, "voice": "female", "language": "en-US"}
+            await self._act(person_call_id, "speak", wish)
         else:
-            await self.join(call_id, human_call_id)
+            await self.join(transfer.call_id, person_call_id)
+        return _DONE
 
-    async def join(self, call_id: str, human_call_id: str) -> None:
+    async def take_back(self, call_id: str, stream: StreamOffer, callbacks: Callbacks) -> None:
+        """Stop what is played, and open a stream."""
+        del callbacks
+        await self._act(call_id, "playback_stop", {}, gone_is_right=True)
+        await self.open_stream(call_id, stream, is_outbound=True)
+
+    async def join(self, call_id: str, person_call_id: str) -> None:
         """Bridge caller and person."""
         await self._act(call_id, "playback_stop", {}, gone_is_right=True)
-        await self._act(human_call_id, "bridge", {"call_control_id": call_id})
+        await self._act(person_call_id, "bridge", {"call_control_id": call_id})
 
     async def record(self, call_id: str, *, on: bool) -> None:
         """Record a call, or stop recording it."""

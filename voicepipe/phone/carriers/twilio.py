@@ -128,7 +128,7 @@ class Twilio:
         if webhook.kind == "status":
             status = _STATUSES.get(fields.get("CallStatus", ""))
             is_human = webhook.query.get("leg") == "human"
-            return StatusChanged(ref, call_id, status, is_human_leg=is_human) if status else None
+            return StatusChanged(ref, call_id, status, is_person_leg=is_human) if status else None
         return None
 
 

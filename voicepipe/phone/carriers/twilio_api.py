@@ -15,6 +15,7 @@ from voicepipe.phone.carriers.rest import Rest, basic
 
 _CALL_ID: Final = re.compile(r"CA[0-9a-f]{32}")
 _EVENTS: Final = ("initiated", "ringing", "answered", "completed")
+_PERSONS_EVENTS: Final = ("answered", "completed")
 _DETECTION: Final = {"fast": "Enable", "greeting_end": "DetectMessageEnd"}
 
 
@@ -36,11 +37,7 @@ class TwilioApi:
     async def open_stream(self, call_id: str, stream: StreamOffer, *, is_outbound: bool) -> Reply:
         """Return the markup that opens a stream both ways (P-21: `<Connect>`; `<Start>` would only listen)."""
         del call_id, is_outbound
-        root = response()
-        element = add(add(root, "Connect"), "Stream", url=stream.url)
-        for name, value in stream.parameters.items():
-            add(element, "Parameter", name=name, value=value)
-        return Reply(written(root))
+        return Reply(_stream(stream))
 
     async def refuse(self, call_id: str) -> Reply:
         """Return the markup of a busy line."""
@@ -83,14 +80,14 @@ class TwilioApi:
         add(add(root, "Dial"), "Number", to)
         await self._redirect(call_id, written(root))
 
-    async def warm_transfer(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
+    async def hold(self, transfer: WarmTransfer, callbacks: Callbacks) -> None:
         """Put the caller into a conference that begins when the person comes."""
-        room = f"voicepipe-{transfer.ref}"
+        del callbacks
         waiting = response()
         add(
             add(waiting, "Dial"),
             "Conference",
-            room,
+            _room(transfer),
             startConferenceOnEnter="false",
             endConferenceOnExit="true",
             waitUrl=transfer.hold_audio_url,
@@ -98,13 +95,16 @@ class TwilioApi:
             beep="false",
         )
         await self._redirect(transfer.call_id, written(waiting))
+
+    async def call_person(self, transfer: WarmTransfer, callbacks: Callbacks) -> str:
+        """Call the person, whose markup says what it is about and joins the caller's conference."""
         coming = response()
         if transfer.summary:
             add(coming, "Say", transfer.summary)
         add(
             add(coming, "Dial"),
             "Conference",
-            room,
+            _room(transfer),
             startConferenceOnEnter="true",
             endConferenceOnExit="true",
             beep="false",
@@ -113,15 +113,25 @@ class TwilioApi:
             ("To", transfer.to),
             ("From", transfer.from_),
             ("Twiml", written(coming)),
+            ("Timeout", str(transfer.ring_secs)),
             ("StatusCallback", callbacks.url("status", call=transfer.ref, leg="human")),
-            ("StatusCallbackEvent", "completed"),
+            ("StatusCallbackMethod", "POST"),
+            *(("StatusCallbackEvent", event) for event in _PERSONS_EVENTS),
         ]
-        await self._rest.ask("POST", "/Calls.json", form=form)
+        answer = await self._rest.ask("POST", "/Calls.json", form=form)
+        return _checked(str(answer.get("sid", "")))
 
-    async def human_answered(self, call_id: str, human_call_id: str, summary: str) -> None:
+    async def person_answered(self, transfer: WarmTransfer, person_call_id: str) -> Reply:
         """Do nothing: the markup does it."""
+        del transfer, person_call_id
+        return Reply()
 
-    async def join(self, call_id: str, human_call_id: str) -> None:
+    async def take_back(self, call_id: str, stream: StreamOffer, callbacks: Callbacks) -> None:
+        """Replace the conference by a stream."""
+        del callbacks
+        await self._redirect(call_id, _stream(stream))
+
+    async def join(self, call_id: str, person_call_id: str) -> None:
         """Do nothing: the markup does it."""
 
     async def record(self, call_id: str, *, on: bool) -> None:
@@ -145,6 +155,18 @@ class TwilioApi:
 
     async def _redirect(self, call_id: str, markup: str) -> None:
         await self._rest.ask("POST", _path(call_id), form=[("Twiml", markup)])
+
+
+def _stream(stream: StreamOffer) -> str:
+    root = response()
+    element = add(add(root, "Connect"), "Stream", url=stream.url)
+    for name, value in stream.parameters.items():
+        add(element, "Parameter", name=name, value=value)
+    return written(root)
+
+
+def _room(transfer: WarmTransfer) -> str:
+    return f"voicepipe-{transfer.ref}"
 
 
 def _path(call_id: str, rest: str = ".json") -> str:

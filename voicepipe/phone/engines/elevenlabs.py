@@ -61,7 +61,7 @@ class ElevenLabsConvAI:
         llm = ElevenLabsConvAIService(**wishes)
         for tool in brief.tools:
             llm.register_function(tool.name, tool.handler)
-        return Bot(ears=[AudioResampler()], mouth=[llm])
+        return Bot(ears=[AudioResampler()], mouth=[llm], says_on_request=False)
 
 
 ConvAI = ElevenLabsConvAI

@@ -42,6 +42,7 @@ class Bot:
         tail: After the transport's output.
         opening: What is queued when the call has begun.
         answers_on_request: Whether it waits for an `LLMRunFrame` after each turn of the caller's.
+        says_on_request: Whether it says a text it is given.
         sample_rate: The pipeline's own, in hertz, for services that take sound as the transport gives it.
     """
 
@@ -50,6 +51,7 @@ class Bot:
     tail: Sequence[FrameProcessor] = ()
     opening: Sequence[Frame] = field(default_factory=tuple)
     answers_on_request: bool = False
+    says_on_request: bool = True
     sample_rate: int = 24000
 
 
