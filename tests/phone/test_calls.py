@@ -202,16 +202,16 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
                 wish = {"mode": "warm", "summary": "A billing question", "hold_audio_url": hold}
                 await running.transfer(PERSON, **wish)
                 await call.until_ended()
-            await running.result()
+            assert running.is_on_hold
             [*_, dialled] = far.asked_for("/Calls.json", "/calls", "/Call/")
             if carrier == "twilio":
                 [asked] = far.asked_for(f"/Calls/{running.carrier_call_id}.json")
                 assert hold in asked.fields["Twiml"]
                 assert dialled.fields["To"] == PERSON
                 assert "<Say>A billing question</Say>" in dialled.fields["Twiml"]
-                gone = await far.tell(
-                    dialled.fields["StatusCallback"], {"CallSid": far.new_id(), "CallStatus": "no-answer"}
-                )
+                person, told = far.new_id(), dialled.fields["StatusCallback"]
+                await far.tell(told, {"CallSid": person, "CallStatus": "in-progress"})
+                gone = await far.tell(told, {"CallSid": person, "CallStatus": "completed"})
             elif carrier == "plivo":
                 [asked] = far.asked_for(f"/Call/{running.carrier_call_id}/")
                 _, waiting = await far.tell(asked.fields["aleg_url"], {"CallUUID": "x"})
@@ -219,7 +219,7 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
                 _, coming = await far.tell(dialled.fields["answer_url"], {"CallUUID": "y"})
                 assert "A billing question" in coming
                 gone = await far.tell(
-                    dialled.fields["hangup_url"], {"CallUUID": "y", "CallStatus": "no-answer"}
+                    dialled.fields["hangup_url"], {"CallUUID": "y", "CallStatus": "completed"}
                 )
             else:
                 assert far.asked_for("/actions/playback_start")[0].fields["audio_url"] == hold
@@ -236,11 +236,53 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
                 hung_up = far.event("call.hangup", person, client_state=state, hangup_cause="timeout")
                 gone = await far.tell(url, hung_up)
             assert gone[0] == 200
+            result = await running.result()
+    assert (result.reason, running.is_transferred) == ("transferred", True)
     # Nobody is left for the caller then.
     ends = {"twilio": "POST", "telnyx": "POST", "plivo": "DELETE"}
     [*_, last] = far.asked
     assert last.method == ends[carrier]
     assert running.carrier_call_id.replace(":", "%3A") in last.path.replace(":", "%3A")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_person_who_cannot_be_reached_gives_the_caller_back_to_the_bot(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=engine(server), system_prompt="Be kind.")
+        async with phone.serving(agent, port=0) as door:
+            async with await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+                [running] = phone.calls
+                await running.transfer(PERSON, mode="warm", unreached_message="Nobody is there.")
+                await call.until_ended()
+            [*_, dialled] = far.asked_for("/Calls.json", "/calls", "/Call/")
+            if carrier == "twilio":
+                busy = {"CallSid": far.new_id(), "CallStatus": "busy"}
+                await far.tell(dialled.fields["StatusCallback"], busy)
+                markup = far.asked[-1].fields["Twiml"]
+            elif carrier == "plivo":
+                busy = {"CallUUID": "y", "CallStatus": "busy"}
+                await far.tell(dialled.fields["hangup_url"], busy)
+                _, markup = await far.tell(far.asked[-1].fields["aleg_url"], {"CallUUID": "x"})
+            else:
+                state = dialled.fields["client_state"]
+                busy = far.event("call.hangup", far.new_id(), client_state=state, hangup_cause="user_busy")
+                await far.tell(dialled.fields["webhook_url"], busy)
+                markup = ""
+            assert phone.calls == [running]
+            assert not running.is_on_hold
+            again = far.local_call(running.carrier_call_id, far.stream_in(markup))
+            async with again:
+                await again.until_answered()
+                await again.say(spoken("hello"))
+                await again.until_answered()
+            result = await running.result()
+    assert heard(again.heard) == "Nobody is there. Hello! How can I help you?"
+    assert (result.outcome, running.is_transferred) == ("answered", False)
+    said = [turn.text for turn in result.transcript if turn.role == "assistant"]
+    assert said == ["Hello! How can I help you?", "Nobody is there.", "Hello! How can I help you?"]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from voicepipe.phone.providers.openai_realtime import (
     OpenAIRealtimeModel,
     OpenAITranscriptionModel,
 )
+from voicepipe.telemetry import DEFAULT_PRICING
 
 BRIEF = Brief("", "", ())
 
@@ -265,6 +267,32 @@ class TestPhone:
     def test_s000_8_without_any_engine_there_is_one_all_the_same(self):
         agent = Phone(carrier=Twilio()).agent(system_prompt="Be kind.")
         assert agent.engine == OpenAIRealtime()
+
+
+class TestMoney:
+    def test_s001_33_and_36_each_model_has_its_prices(self):
+        models = DEFAULT_PRICING["openai_realtime"].models
+        assert models["gpt-realtime-2"]["audio_input_per_token"] == Decimal("0.000032")
+
+    @pytest.mark.parametrize(
+        ("model", "dollars"),
+        [
+            ("gpt-realtime-mini", (10, 20)),
+            ("gpt-realtime", (32, 64)),
+            ("gpt-realtime-2", (32, 64)),
+            ("gpt-4o-realtime-preview", (100, 200)),
+            ("gpt-4o-mini-realtime-preview", (10, 20)),
+        ],
+    )
+    def test_s001_3_to_8_s000_31_the_prices_of_the_document(self, model, dollars):
+        row = DEFAULT_PRICING["openai_realtime"]["models"][model]
+        found = (row["audio_input_per_token"], row["audio_output_per_token"])
+        assert tuple(price * 1_000_000 for price in found) == dollars
+
+    def test_s001_34_the_old_way_of_naming_prices_still_runs(self):
+        with pytest.warns(DeprecationWarning, match="not needed"):
+            old = DEFAULT_PRICING["openai_realtime_2"]
+        assert Phone(carrier=Twilio(), pricing={"openai_realtime": old})
 
 
 SNIPPETS = {

@@ -16,7 +16,7 @@ from voicepipe.phone.results import CallResult
 from voicepipe.telemetry.calls import CallInfo, CallSink, Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account, Billing, CallMeter
 from voicepipe.telemetry.observer import CallObserver
-from voicepipe.telemetry.pricing import Pricing, merge_pricing
+from voicepipe.telemetry.pricing import ALIASES, Pricing, merge_pricing
 
 if TYPE_CHECKING:
     from voicepipe.telemetry.records import CallEntry, RecordStore
@@ -183,8 +183,10 @@ class Books:
             on_cap: Called once, when the call costs as much as it may.
         """
         prices = self._terms.pricing
+        # Older names of providers are aliases, of which the price list warns.
+        provider, *_ = ALIASES.get(engine.kind, (engine.kind,))
         billing = Billing(
-            engine=engine.kind if engine.kind in prices else None,
+            engine=provider if provider in prices else None,
             model=engine.model or None,
             carrier=carrier,
             direction=direction,
