@@ -30,7 +30,7 @@ demo: $(READY) ## a spoken question is answered: no key, no network
 	@$(BIN)/voicepipe demo
 
 test: $(READY) ## the whole test suite
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2
 
 lint: $(READY) ## ruff: lint and format
 	@$(BIN)/ruff check .

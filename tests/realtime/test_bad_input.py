@@ -32,6 +32,10 @@ BAD = {
     "an unknown type": b'{"type": "response.telepathy"}',
     "missing fields": b'{"type": "response.output_audio.delta"}',
     "fields of another type": b'{"type": "response.created", "response": "resp_1"}',
+    "an id that is a list": b'{"type": "response.created", "response": {"id": [], "conversation_id": "c"}}',
+    "a transcript that is none": (
+        b'{"type": "conversation.item.input_audio_transcription.completed", "item_id": "i", "transcript": []}'
+    ),
     "null in the place of an object": b'{"type": "error", "error": null}',
     "sound that is no base64": line(
         "response.output_audio.delta", response_id="resp_0", item_id="i", delta="%%%"

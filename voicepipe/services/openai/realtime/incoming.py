@@ -120,7 +120,7 @@ class Incoming:
     # The user.
 
     def _on_speech_started(self, event: Event) -> list[Output]:
-        state, item_id = self._state, event["item_id"]
+        state, item_id = self._state, _text(event["item_id"])
         began_ms = event.get("audio_start_ms", 0)
         is_news = state.turn.began(item_id, began_ms)
         state.history.place(item_id, "user")
@@ -129,14 +129,14 @@ class Incoming:
         return [UserSpeechStarted(item_id, began_ms, cancels_response=cancels)] if is_news else []
 
     def _on_speech_stopped(self, event: Event) -> list[Output]:
-        state, item_id = self._state, event["item_id"]
+        state, item_id = self._state, _text(event["item_id"])
         creates = state.tuning.server_does("create_response")
         if not state.turn.ended(item_id):
             return []
         return [UserSpeechStopped(item_id, event.get("audio_end_ms", 0), creates_response=creates)]
 
     def _on_committed(self, event: Event) -> list[Output]:
-        item_id = event["item_id"]
+        item_id = _text(event["item_id"])
         self._state.history.place(item_id, "user", event.get("previous_item_id"))
         if not self._state.tuning.server_decides_turns:
             self._state.turn.item_id = item_id
@@ -146,12 +146,12 @@ class Incoming:
         return [UserSilent(event["item_id"])]
 
     def _on_transcript_delta(self, event: Event) -> list[Output]:
-        item_id = event["item_id"]
+        item_id = _text(event["item_id"])
         self._interim[item_id] = text = self._interim.get(item_id, "") + event["delta"]
         return [UserTranscript(item_id, text, final=False)]
 
     def _on_transcript_completed(self, event: Event) -> list[Output]:
-        item_id, text = event["item_id"], event["transcript"]
+        item_id, text = _text(event["item_id"]), _text(event["transcript"])
         self._interim.pop(item_id, None)
         self._state.history.said(item_id, "user", text)
         self._state.turn.transcribed(item_id)
@@ -160,7 +160,7 @@ class Incoming:
         return [*told, usage] if usage else told
 
     def _on_transcript_failed(self, event: Event) -> list[Output]:
-        item_id = event["item_id"]
+        item_id = _text(event["item_id"])
         self._interim.pop(item_id, None)
         why = failure_of(event.get("error") or {})
         message = f"the user's turn {item_id} was not transcribed: {why.message}"
@@ -202,7 +202,7 @@ class Incoming:
         state, response = self._state, event["response"]
         if response.get("conversation_id", "") is None:
             return []
-        response_id = response["id"]
+        response_id = _text(response["id"])
         if state.responses.is_known(response_id):
             return self._pass_over("a response that began twice")
         left = state.responses.running
@@ -224,7 +224,7 @@ class Incoming:
 
     def _on_audio_delta(self, event: Event) -> list[Output]:
         state = self._state
-        response_id, item_id = event["response_id"], event["item_id"]
+        response_id, item_id = event["response_id"], _text(event["item_id"])
         if not state.responses.hears(response_id):
             self.passed_over["sound after its response's end"] += 1
             return []
@@ -253,7 +253,7 @@ class Incoming:
         return told
 
     def _bot_words(self, event: Event, *, spoken: bool) -> list[Output]:
-        response_id, item_id = event["response_id"], event["item_id"]
+        response_id, item_id = event["response_id"], _text(event["item_id"])
         if not self._state.responses.hears(response_id):
             return []
         self._state.history.says(item_id, event["delta"])
@@ -405,6 +405,17 @@ def _ends_in_tool(response: Event) -> bool:
     output = mappings(response.get("output"))
     ends_so = bool(output) and output[-1].get("type") == "mcp_call"
     return response.get("status") == "completed" and ends_so
+
+
+def _text(value: Any) -> str:
+    """Return a value that has to be a text, as an id, before anything is done with it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
 
 
 def _arguments(text: str) -> tuple[Mapping[str, Any] | None, str]:
