@@ -279,8 +279,8 @@ class Inputs:
         if written is not None:
             put_in_order(context, session.history, written)
         tools = self.sync.new_tools(context)
-        if tools is not None and tools_in_wire_shape(tools):
-            await service.perform(session.update({"tools": tools_in_wire_shape(tools)}))
+        if tools is not None and (offered := tools_in_wire_shape(tools)):
+            await service.perform(session.update({"tools": offered}))
         choice = self.sync.new_tool_choice(context)
         if choice is not None:
             await service.perform(session.update({"tool_choice": choice}))
