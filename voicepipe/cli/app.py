@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from loguru import logger
 
-from voicepipe.cli import calls
+from voicepipe.cli import calls, phone_commands
 from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, fail
+from voicepipe.cli.log import set_log as _log
 
 app = typer.Typer(
     name="voicepipe",
@@ -23,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(calls.app)
+phone_commands.register(app)
 
 
 class Wire(Enum):
@@ -228,10 +228,3 @@ def replay(
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _log(verbose: bool) -> None:
-    """Set up the log before anything is imported that writes to it. What a person must know is said without it."""
-    logger.remove()
-    if verbose:
-        logger.add(sys.stderr, level="DEBUG")

@@ -23,6 +23,7 @@ from voicepipe.local.carriers.exchange import (
     NoStream,
     Stream,
 )
+from voicepipe.local.carriers.keys import public_half
 from voicepipe.local.carriers.plivo_exchange import PlivoExchange
 from voicepipe.local.carriers.rest import CarrierRest
 from voicepipe.local.carriers.telnyx_exchange import TelnyxExchange
@@ -81,6 +82,8 @@ class LocalCarrier:
         """Which carrier it is."""
         self.exchange = _EXCHANGES[name](secret)
         """How its webhooks and its REST API look."""
+        self.bot_key = public_half(secret) if name == "telnyx" else secret
+        """What a bot checks the webhooks with: Telnyx's public key, or the auth token."""
         self.handed_on: dict[str, str] = {}
         """The calls that the bot had taken from its stream, by id, with the number that was dialled instead, if one was."""
         self._number = number

@@ -72,6 +72,11 @@ def new_telnyx_keys() -> TelnyxKeys:
     return TelnyxKeys(b64encode(key.private_bytes_raw()).decode(), b64encode(public).decode())
 
 
+def public_half(private: str) -> str:
+    """Return the public key of a private one, as a bot has it in `TELNYX_PUBLIC_KEY`. Raises what `telnyx_signer` does."""
+    return b64encode(telnyx_signer(private).public_key().public_bytes_raw()).decode()
+
+
 def telnyx_signer(private: str) -> Ed25519PrivateKey:
     """Return what signs with a private key.
 
