@@ -38,9 +38,9 @@ from voicepipe.phone import (
     Twilio,
 )
 
-QUESTION: Final = "What is the weather in Paris?"
-EXPECTED_WORDS: Final = ("paris", "degrees", "clear sky")
-"""Which words the caller has to hear; how a recogniser writes the number is its own affair."""
+QUESTION: Final = "What is the weather in London?"
+EXPECTED_WORDS: Final = ("london", "degrees", "clear sky")
+"""Which words the caller has to hear. How a recogniser writes the number is its own affair."""
 _GREETING: Final = "Hello, this is the weather service!"
 _BOTS: Final[Mapping[PhoneEngine, Callable[[Place], Any]]] = {
     PhoneEngine.OPENAI: lambda place: OpenAIRealtime(api_key=place.api_key, base_url=place.url),

@@ -50,7 +50,8 @@ class LocalCarrier:
             await call.say(read_wav("question.wav"))
             await call.until_answered()
 
-    A bot whose carrier has `api_url=carrier.api_url` can hang up, transfer and call out as well.
+    A bot whose carrier has `api_url=carrier.api_url`, or finds it in `TWILIO_API_URL` and so on, can hang up, transfer and
+    call out as well.
 
     Args:
         name: Whose webhooks, REST API and wire.
@@ -263,8 +264,8 @@ class LocalCarrier:
                     await self._commanded.wait()
         except TimeoutError:
             raise CallNotTakenError(
-                f"the bot took the webhook and then did not ask {self.api_url} to answer the call;"
-                f" start it with {self.name.title()}(api_url={self.api_url!r})"
+                "the bot took the webhook and then did not ask this carrier to answer the call;"
+                f" start it with {self.name.upper()}_API_URL={self.api_url}"
             ) from None
         if isinstance(found, NoStream):
             raise CallNotTakenError(found.why)
