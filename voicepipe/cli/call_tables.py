@@ -134,7 +134,7 @@ def _tool_line(tool: Row) -> Text:
 
 def _event_line(event: Row) -> Text:
     detail = f" ({event['detail']})" if event["detail"] else ""
-    return _line(event["at_ms"], _EVENTS.get(event["kind"], event["kind"]), event["text"] + detail)
+    return _line(event["at_ms"], _EVENTS.get(event["kind"]) or str(event["kind"]), event["text"] + detail)
 
 
 def _line(at_ms: float, who: str, text: str) -> Text:
