@@ -329,9 +329,10 @@ class Call:
         if self.is_over:
             return
         self.status = event.status
-        # With a stream, its end is the call's: it comes on its own.
-        if event.status in _ENDS and self._conversation is None:
-            self.finish(event.status, event.cause or f"the carrier says: {event.status}")
+        # With a stream, its end is the call's: it comes on its own. That of a caller on hold may still be ending.
+        if event.status in _ENDS and (self._conversation is None or self.is_on_hold):
+            says = event.cause or f"the carrier says: {event.status}"
+            self.finish(event.status, "the caller hung up while on hold" if self.is_on_hold else says)
             await self.transfers.recall()
 
     def machine_detected(self, detection: MachineDetection, *, may_speak: bool) -> None:
