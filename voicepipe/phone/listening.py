@@ -161,6 +161,7 @@ class BotsWords(SoundHops):
     def _note(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
             self._end_of_answer(is_interrupted=True)
+            self._floor.answers_are_cut()
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._is_blocked = False
             self._floor.answer_begins()
