@@ -38,7 +38,7 @@ def hears_busy(far, markup):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_forged_signature_is_refused_without_a_word(carrier):
+async def test_p22_a_forged_signature_is_refused_without_a_word(carrier):
     async with FakeCarrier(carrier) as far:
         phone = far.phone()
         async with phone.serving(silent_agent(phone), port=0) as door:
