@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+\Z)")
 """How a text begins that a spreadsheet would take for a formula; a telephone number is none."""
+_EVENTS = {"keys_sent": "sent", "guardrail": "blocked", "refusal": "refused"}
+"""How the kinds of events are called in a line, where not by their own names."""
 
 
 def table_of(rows: Sequence[Row]) -> Table:
@@ -59,6 +61,7 @@ def lines_of(call: StoredCall) -> Iterator[Text]:
     events = [(turn["started_ms"], _turn_lines(turn)) for turn in call.turns]
     events += [(tool["started_ms"], [_tool_line(tool)]) for tool in call.tools]
     events += [(fault["at_ms"], [_line(fault["at_ms"], "oops", fault["message"])]) for fault in call.faults]
+    events += [(event["at_ms"], [_event_line(event)]) for event in call.events]
     for _, lines in sorted(events, key=lambda event: event[0]):
         yield from lines
     if call.usage:
@@ -82,6 +85,11 @@ def csv_of_calls(rows: Sequence[Row]) -> str:
 def csv_of_turns(calls: Iterable[StoredCall]) -> str:
     """Return the turns of calls as CSV, one a row."""
     return _csv([turn for call in calls for turn in call.turns])
+
+
+def csv_of_events(calls: Iterable[StoredCall]) -> str:
+    """Return the events of calls as CSV, one a row: keys, blocked words, transfers, refusals."""
+    return _csv([event for call in calls for event in call.events])
 
 
 def _facts(row: Row) -> list[tuple[str, str]]:
@@ -124,8 +132,13 @@ def _tool_line(tool: Row) -> Text:
     return _line(tool["started_ms"], "tool", f"{tool['name']}({arguments}) {ending}")
 
 
+def _event_line(event: Row) -> Text:
+    detail = f" ({event['detail']})" if event["detail"] else ""
+    return _line(event["at_ms"], _EVENTS.get(event["kind"]) or str(event["kind"]), event["text"] + detail)
+
+
 def _line(at_ms: float, who: str, text: str) -> Text:
-    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<5} ", "dim"), text)
+    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<8} ", "dim"), text)
 
 
 def _length(secs: float | None) -> str:

@@ -131,10 +131,11 @@ class Audience:
         self._observers = tuple(observers)
         self._queue: asyncio.Queue[Telling | None] = asyncio.Queue(_MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def tell(self, telling: Telling) -> None:
-        """Tell something as soon as all before it was told."""
-        if not self._observers:
+        """Tell something as soon as all before it was told; nothing after the end, which was the last word."""
+        if not self._observers or self._is_closed:
             return
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="phone: observers")
@@ -147,6 +148,7 @@ class Audience:
 
     async def close(self) -> None:
         """Wait until all was told, or for half a minute."""
+        self._is_closed = True
         task, self._task = self._task, None
         if task is None:
             return

@@ -40,6 +40,10 @@ class Listener(Protocol):
         """The caller pressed a key."""
         ...
 
+    def blocked(self, guardrail: str, speaker: Speaker) -> None:
+        """A guardrail blocked somebody's words."""
+        ...
+
     def used(self, frame: FunctionCallResultFrame) -> None:
         """A function gave its result."""
         ...
@@ -87,6 +91,7 @@ class CallersWords(SoundHops):
             self._listener.said("user", frame.text)
             blocked = await _blocking(self._guardrails, frame.text)
             if blocked is not None:
+                self._listener.blocked(blocked.name, "user")
                 await self._on_blocked(blocked)
                 return
             await self.push_frame(frame, direction)
@@ -144,6 +149,7 @@ class BotsWords(SoundHops):
         if blocked is None:
             return False
         self._is_blocked, self._words = True, ""
+        self._listener.blocked(blocked.name, "bot")
         await self._on_blocked(blocked)
         return True
 
@@ -155,6 +161,7 @@ class BotsWords(SoundHops):
     def _note(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
             self._end_of_answer(is_interrupted=True)
+            self._floor.answers_are_cut()
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._is_blocked = False
             self._floor.answer_begins()

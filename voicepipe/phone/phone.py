@@ -24,6 +24,7 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
+from voicepipe.telemetry.recording.masking import Masking
 
 _DEFAULT_PORT: Final = 8000
 _SPENT: Final = "I am sorry, I have to end our call here. Goodbye!"
@@ -50,6 +51,7 @@ class Phone:
         spending_cap_message: What it says; empty hangs up without a word.
         records: Where every call is written down as it happens: a path, a URL, or True for what `VOICEPIPE_RECORDS` says or
             `~/.voicepipe/calls.sqlite`. None is nowhere.
+        masking: What of the keys that are pressed is not written there; all of them, unless `Masking(keys=False)`.
 
     Raises:
         SettingsError: There is no carrier, or an argument cannot be used; the error names it.
@@ -68,6 +70,7 @@ class Phone:
         spending_cap: Decimal | float | str | None = None,
         spending_cap_message: str = _SPENT,
         records: str | Path | bool | None = None,
+        masking: Masking | None = None,
     ) -> None:
         if carrier is None:
             raise SettingsError("carrier", "is missing: Twilio(), Telnyx() or Plivo()")
@@ -78,7 +81,7 @@ class Phone:
         self._public_url = public_url or os.environ.get("VOICEPIPE_PUBLIC_URL", "")
         self._observers = tuple(observers)
         self._pipeline_observers = pipeline_observers
-        self._terms = terms_of(pricing, spending_cap, spending_cap_message, records)
+        self._terms = terms_of(pricing, spending_cap, spending_cap_message, records, masking)
         self._agent: Agent | AgentFactory | None = None
         self._server: PhoneServer | None = None
         self._switchboard: Switchboard | None = None

@@ -117,11 +117,11 @@ class Switchboard:
         call = self._new_call("outbound", from_, to, agent)
         wish = OutboundCall(call.id, to, from_, ring_secs, detection)
         try:
-            call_id = await self._api().place(wish, self._running())
+            call_id = await call.line.api.place(wish, self._running())
         except VoicepipeError as error:
             call.finish("failed", str(error))
             raise
-        call.carrier_call_id = call.carrier_call_id or call_id
+        call.line.call_id = call.line.call_id or call_id
         asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
         logger.info(f"call {call.id}: to {masked(to)}")
         return call
@@ -149,7 +149,7 @@ class Switchboard:
         caller = Caller(event.caller, event.callee, "inbound")
         agent = await chosen(self._agent, caller)
         call = self._new_call("inbound", event.caller, event.callee, agent)
-        call.carrier_call_id = event.call_id
+        call.line.call_id = event.call_id
         logger.info(f"call {call.id}: from {masked(event.caller)}")
         return await self._open_stream(call, is_outbound=False)
 
@@ -164,7 +164,7 @@ class Switchboard:
                 return await call.transfers.person_answered(event.call_id)
             if call.has_stream_offer or call.is_over:
                 raise WebhookRefusedError("replay")
-            call.carrier_call_id = event.call_id
+            call.line.call_id = event.call_id
             return await self._open_stream(call, is_outbound=True)
         if isinstance(event, StatusChanged):
             await self._status(call, event)
@@ -189,7 +189,7 @@ class Switchboard:
         call.has_stream_offer = True
         offer = self._running().offer(call)
         try:
-            return await self._api().open_stream(call.carrier_call_id, offer, is_outbound=is_outbound)
+            return await call.line.api.open_stream(call.line.call_id, offer, is_outbound=is_outbound)
         except CarrierRefusedError as error:
             call.finish("failed", str(error))
             return Reply()
