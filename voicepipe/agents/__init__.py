@@ -12,7 +12,7 @@ if __name__ == "__main__":
     server.run()
 """
 
-from voicepipe.agents import realtime
+from voicepipe.agents import elevenlabs, realtime, realtime_beta
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.events import (
     AgentStateChangedEvent,
@@ -34,6 +34,7 @@ from voicepipe.agents.history import (
     FunctionCallOutput,
 )
 from voicepipe.agents.job import JobContext
+from voicepipe.agents.model import Capabilities
 from voicepipe.agents.run_context import RunContext, StopResponse, ToolError
 from voicepipe.agents.server import AgentServer, rtc_session
 from voicepipe.agents.session import AgentSession
@@ -46,6 +47,7 @@ __all__ = [
     "AgentServer",
     "AgentSession",
     "AgentStateChangedEvent",
+    "Capabilities",
     "ChatContext",
     "ChatMessage",
     "CloseEvent",
@@ -65,7 +67,9 @@ __all__ = [
     "ToolError",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
+    "elevenlabs",
     "function_tool",
     "realtime",
+    "realtime_beta",
     "rtc_session",
 ]

@@ -34,6 +34,7 @@ from voicepipe.agents.history import ChatContext
 from voicepipe.agents.job import CURRENT_JOB
 from voicepipe.agents.life import Life
 from voicepipe.agents.listening import SessionObserver
+from voicepipe.agents.model import Capabilities
 from voicepipe.agents.reports import Reports
 from voicepipe.agents.speech import Speeches, SpeechHandle, ToolChoice, Wish
 from voicepipe.agents.tasks import Tasks
@@ -249,6 +250,17 @@ class AgentSession(Emitter):
     def usage(self) -> AgentSessionUsage:
         """What was used so far, by model."""
         return self._reports.usage
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What can be asked of the model.
+
+        Raises:
+            VoicepipeError: The session has not been started.
+        """
+        if self._engine is None:
+            raise VoicepipeError("the session has no model before it is started")
+        return self._engine.capabilities
 
     @property
     def tools(self) -> list[FunctionTool]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Literal, TypeAlias
 
+from loguru import logger
+
 from voicepipe.agents.activity import Activity, Mark
-from voicepipe.errors import VoicepipeError
+from voicepipe.errors import SettingsError, VoicepipeError
 
 _MOST_WAITING: Final = 64
 _BEGINS_WITHIN_SECS: Final = 10.0
@@ -148,7 +150,12 @@ class Speeches:
     async def _speak(self, handle: SpeechHandle) -> None:
         self.current, self._mark = handle, (mark := self._activity.mark())
         try:
-            await self._perform(handle.wish)
+            try:
+                await self._perform(handle.wish)
+            except SettingsError as error:
+                handle.end(error=error)
+                logger.error(f"nothing was said: {error}")
+                return
             if await self._begins(handle, mark):
                 await self.until(lambda: handle.done() or self._activity.is_over(mark))
                 handle.end()
