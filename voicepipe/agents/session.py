@@ -35,6 +35,7 @@ from voicepipe.agents.job import CURRENT_JOB
 from voicepipe.agents.life import Life
 from voicepipe.agents.listening import SessionObserver
 from voicepipe.agents.model import Capabilities
+from voicepipe.agents.presence import Presence
 from voicepipe.agents.reports import Reports
 from voicepipe.agents.speech import Speeches, SpeechHandle, ToolChoice, Wish
 from voicepipe.agents.tasks import Tasks
@@ -73,6 +74,7 @@ class AgentSession(Emitter):
         input_processors: Processors of yours, put between the room's input and the model.
         output_processors: Processors of yours, put between the model and the room's output.
         user_away_timeout: After how many seconds in which nobody speaks the user counts as away; None is never.
+        close_on_disconnect: Whether the session ends when the last one has left the room.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class AgentSession(Emitter):
         input_processors: Sequence[FrameProcessor] = (),
         output_processors: Sequence[FrameProcessor] = (),
         user_away_timeout: float | None = 15.0,
+        close_on_disconnect: bool = True,
     ) -> None:
         super().__init__()
         self.userdata = userdata
@@ -120,6 +123,8 @@ class AgentSession(Emitter):
         self._life = Life()
         self._engine: Engine | None = None
         self._reason: CloseReason | None = None
+        self._close_on_disconnect = close_on_disconnect
+        self._presence: Presence | None = None
         job = CURRENT_JOB.get()
         if job is not None:
             job.add(self)
@@ -165,6 +170,8 @@ class AgentSession(Emitter):
         self.room, self._engine = room, engine
         self._activity.voice_apart = engine.voice_apart
         self._reports.engine = engine
+        if self._close_on_disconnect:
+            self._presence = Presence(room, self._everybody_left)
         pipeline = Pipeline(
             [
                 room.input(),
@@ -180,6 +187,8 @@ class AgentSession(Emitter):
         self._tasks.start(self._speeches.run(), "speak")
         self._reports.started()
         self._cast.begin(engine, agent)
+        if self._presence is not None and self._presence.is_left:
+            self._everybody_left()
 
     async def aclose(self, *, reason: CloseReason = "user_initiated") -> None:
         """End the conversation at once, and leave nothing behind; `reason` is what `close` will say."""
@@ -370,12 +379,18 @@ class AgentSession(Emitter):
             await self.worker.queue_frame(InterruptionFrame())
             await self._speeches.until(lambda: not self._activity.is_uttering)
 
-    async def _shut_down(self, *, drain: bool) -> None:
+    async def _shut_down(self, *, drain: bool, reason: CloseReason = "user_initiated") -> None:
         if drain:
             await self._speeches.drained()
-        await self.aclose()
+        await self.aclose(reason=reason)
+
+    def _everybody_left(self) -> None:
+        if self._life.is_running:
+            self._tasks.start(self._shut_down(drain=False, reason="participant_disconnected"), "shut down")
 
     async def _ended(self, result: RunResult) -> CloseEvent:
+        if self._presence is not None:
+            self._presence.close()
         await self._tasks.aclose()
         self._speeches.forget()
         self._reports.close()
