@@ -21,6 +21,7 @@ from voicepipe.agents.activity import Activity
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.building import Model, Parts, engine_for
 from voicepipe.agents.cast import Cast
+from voicepipe.agents.ears import Ears
 from voicepipe.agents.emitter import Emitter
 from voicepipe.agents.engine import Chronicle, Engine
 from voicepipe.agents.events import (
@@ -176,6 +177,7 @@ class AgentSession(Emitter):
             [
                 room.input(),
                 *parts.input_processors,
+                Ears(lambda: self._speeches.holds_the_floor),
                 *engine.before_output,
                 *parts.output_processors,
                 room.output(),
@@ -302,6 +304,7 @@ class AgentSession(Emitter):
         user_input: str | None = None,
         instructions: str | None = None,
         tool_choice: ToolChoice | None = None,
+        allow_interruptions: bool = True,
     ) -> SpeechHandle:
         """Have the model say something; to be awaited or not.
 
@@ -309,32 +312,49 @@ class AgentSession(Emitter):
             user_input: What the user is to have said first.
             instructions: For this answer, besides the agent's own.
             tool_choice: Whether this answer may call functions; with realtime models.
+            allow_interruptions: Whether the user can interrupt; if not, nothing is heard of the user meanwhile.
 
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        wish = Wish(user_input=user_input, instructions=instructions, tool_choice=tool_choice)
-        return self._speak(wish)
+        return self._speak(
+            Wish(
+                user_input=user_input,
+                instructions=instructions,
+                tool_choice=tool_choice,
+                allow_interruptions=allow_interruptions,
+            )
+        )
 
-    def say(self, text: str, *, add_to_chat_ctx: bool = True) -> SpeechHandle:
+    def say(
+        self, text: str, *, allow_interruptions: bool = True, add_to_chat_ctx: bool = True
+    ) -> SpeechHandle:
         """Have words said as they are; to be awaited or not. A realtime model is asked to say just these.
 
         Args:
             text: The words.
+            allow_interruptions: Whether the user can interrupt; if not, nothing is heard of the user meanwhile.
             add_to_chat_ctx: Whether they belong to the conversation; a realtime model remembers all that it says.
 
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        return self._speak(Wish(text=text, add_to_chat_ctx=add_to_chat_ctx))
+        return self._speak(
+            Wish(text=text, add_to_chat_ctx=add_to_chat_ctx, allow_interruptions=allow_interruptions)
+        )
 
-    def interrupt(self) -> asyncio.Future[None]:
+    def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:
         """Stop what is said, and what waits to be said; the future is done when it is quiet.
 
+        Args:
+            force: Whether also a speech is stopped that does not allow interruptions.
+
         Raises:
-            VoicepipeError: The session does not run.
+            VoicepipeError: The session does not run, or such a speech is said now.
         """
         self._check_runs()
+        if self.current_speech is not None:
+            self.current_speech.check_may_be_interrupted(force=force)
         return self._tasks.promise(self._interrupt(), "interrupt")
 
     async def commit_user_turn(self) -> None:
@@ -364,7 +384,7 @@ class AgentSession(Emitter):
 
     def _speak(self, wish: Wish) -> SpeechHandle:
         self._check_runs()
-        handle = SpeechHandle(wish, self.interrupt)
+        handle = SpeechHandle(wish, lambda: self.interrupt(force=True))
         self._speeches.add(handle)
         source = "generate_reply" if wish.text is None else "say"
         self.emit("speech_created", SpeechCreatedEvent(source=source, speech_handle=handle))
