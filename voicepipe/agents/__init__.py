@@ -36,8 +36,10 @@ from voicepipe.agents.history import (
 from voicepipe.agents.job import JobContext
 from voicepipe.agents.model import Capabilities
 from voicepipe.agents.run_context import RunContext, StopResponse, ToolError
+from voicepipe.agents.run_result import RunResult
 from voicepipe.agents.server import AgentServer, rtc_session
 from voicepipe.agents.session import AgentSession
+from voicepipe.agents.silent_room import SilentRoom
 from voicepipe.agents.speech import SpeechHandle
 from voicepipe.agents.tools import FunctionTool, function_tool
 
@@ -60,7 +62,9 @@ __all__ = [
     "JobContext",
     "MetricsCollectedEvent",
     "RunContext",
+    "RunResult",
     "SessionUsageUpdatedEvent",
+    "SilentRoom",
     "SpeechCreatedEvent",
     "SpeechHandle",
     "StopResponse",

@@ -57,6 +57,7 @@ class RealtimeEngine:
         self._voice = voice
         self._belt = ToolBelt(service, handler)
         self._agent: Agent | None = None
+        self._failed: set[str] = set()
 
     @property
     def before_output(self) -> Sequence[FrameProcessor]:
@@ -165,7 +166,8 @@ class RealtimeEngine:
             self._chronicle.add(item, before=following)
 
     def executed(self, outcomes: Sequence[Outcome]) -> None:
-        """Nothing: the conversation tells of calls itself."""
+        """Remember which failed; the conversation tells of calls itself, but not of that."""
+        self._failed |= {outcome.call.call_id for outcome in outcomes if outcome.output.is_error}
 
     def _with_instructions(self, instructions: str | None) -> str | None:
         if instructions is None or self._agent is None or not self._agent.instructions:
@@ -178,7 +180,8 @@ class RealtimeEngine:
             return FunctionCall(call_id=entry.call_id, name=entry.name, arguments=entry.arguments)
         if isinstance(entry, Answered):
             name = names.get(entry.call_id, "")
-            return FunctionCallOutput(call_id=entry.call_id, name=name, output=entry.output)
+            failed = entry.call_id in self._failed
+            return FunctionCallOutput(call_id=entry.call_id, name=name, output=entry.output, is_error=failed)
         told = self._transcript or entry.role != "assistant"
         return ChatMessage(
             id=entry.item_id,

@@ -119,7 +119,10 @@ class Reports:
             self._usage.session_secs = asyncio.get_running_loop().time() - self._started_at
 
     def _message_added(self, message: ChatMessage) -> None:
+        if message.role == "assistant":
+            self._activity.written()
         self._emitter.emit("conversation_item_added", ConversationItemAddedEvent(item=message))
+        self._speeches.changed()
 
     def _tell_agent_state(self) -> None:
         old, self.agent_state = self.agent_state, self._activity.agent_state

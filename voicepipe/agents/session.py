@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
-from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -22,40 +21,30 @@ from voicepipe.agents.agent import Agent
 from voicepipe.agents.building import Model, Parts, engine_for
 from voicepipe.agents.cast import Cast
 from voicepipe.agents.ears import Ears
-from voicepipe.agents.emitter import Emitter
 from voicepipe.agents.engine import Chronicle, Engine
 from voicepipe.agents.events import (
-    AgentState,
     CloseEvent,
     CloseReason,
     SpeechCreatedEvent,
-    UserState,
 )
-from voicepipe.agents.history import ChatContext
 from voicepipe.agents.job import CURRENT_JOB
-from voicepipe.agents.life import Life
+from voicepipe.agents.life import Life, close_event
 from voicepipe.agents.listening import SessionObserver
-from voicepipe.agents.model import Capabilities
 from voicepipe.agents.presence import Presence
 from voicepipe.agents.reports import Reports
+from voicepipe.agents.run_result import RunResult
+from voicepipe.agents.session_view import SessionView
 from voicepipe.agents.speech import Speeches, SpeechHandle, ToolChoice, Wish
 from voicepipe.agents.tasks import Tasks
-from voicepipe.agents.tools import FunctionTool, Tool, by_name
-from voicepipe.agents.usage import AgentSessionUsage
+from voicepipe.agents.tools import Tool, by_name
+from voicepipe.agents.turn import Turn
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.frames import InterruptionFrame
-from voicepipe.pipeline import EndReason, Pipeline, RunResult
-
-_REASONS: Final[dict[EndReason, CloseReason]] = {
-    "ended": "participant_disconnected",
-    "idle": "participant_disconnected",
-    "signal": "job_shutdown",
-    "cancelled": "user_initiated",
-    "failed": "error",
-}
+from voicepipe.pipeline import Pipeline
+from voicepipe.pipeline import RunResult as PipelineResult
 
 
-class AgentSession(Emitter):
+class AgentSession(SessionView):
     """One conversation. It can be started once.
 
         session = AgentSession(llm=realtime.RealtimeModel())
@@ -221,81 +210,6 @@ class AgentSession(Emitter):
         """Close it."""
         await self.aclose()
 
-    # What there is to know.
-
-    @property
-    def is_started(self) -> bool:
-        """Whether it has been started; it may be over by now."""
-        return self._engine is not None
-
-    @property
-    def current_agent(self) -> Agent:
-        """Who speaks.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._cast.agent
-
-    @property
-    def current_speech(self) -> SpeechHandle | None:
-        """What is spoken now of what was asked for; None while the model answers the user."""
-        return self._speeches.current
-
-    @property
-    def history(self) -> ChatContext:
-        """What was said and done so far."""
-        return self._chronicle.context
-
-    @property
-    def agent_state(self) -> AgentState:
-        """What the agent is doing."""
-        return self._reports.agent_state
-
-    @property
-    def user_state(self) -> UserState:
-        """What the user is doing."""
-        return self._reports.user_state
-
-    @property
-    def usage(self) -> AgentSessionUsage:
-        """What was used so far, by model."""
-        return self._reports.usage
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What can be asked of the model.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        if self._engine is None:
-            raise VoicepipeError("the session has no model before it is started")
-        return self._engine.capabilities
-
-    @property
-    def tools(self) -> list[FunctionTool]:
-        """What all agents may call."""
-        return self._cast.tools
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._life.pipeline
-
-    @property
-    def worker(self) -> PipelineWorker:
-        """What runs the pipeline; frames of your own can be queued with it.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._life.worker
-
     # What the agent is to say.
 
     def generate_reply(
@@ -342,6 +256,28 @@ class AgentSession(Emitter):
         return self._speak(
             Wish(text=text, add_to_chat_ctx=add_to_chat_ctx, allow_interruptions=allow_interruptions)
         )
+
+    def run(self, *, user_input: str) -> RunResult:
+        """Hold one turn in writing, for tests: `result = await session.run(user_input="...")`.
+
+        It begins when all that was asked for before has been said, and is over when the answer was, with the functions it
+        led to and what an agent says that takes over.
+
+        Args:
+            user_input: What the user is to have written.
+
+        Raises:
+            VoicepipeError: The session does not run.
+        """
+        self._check_runs()
+        turn = Turn(
+            self.history,
+            self._cast,
+            self._speeches,
+            self._activity,
+            lambda: self.generate_reply(user_input=user_input),
+        )
+        return turn.result(self._tasks.promise(turn.run(), "run"))
 
     def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:
         """Stop what is said, and what waits to be said; the future is done when it is quiet.
@@ -408,25 +344,13 @@ class AgentSession(Emitter):
         if self._life.is_running:
             self._tasks.start(self._shut_down(drain=False, reason="participant_disconnected"), "shut down")
 
-    async def _ended(self, result: RunResult) -> CloseEvent:
+    async def _ended(self, result: PipelineResult) -> CloseEvent:
         if self._presence is not None:
             self._presence.close()
         await self._tasks.aclose()
         self._speeches.forget()
         self._reports.close()
         self._cast.close()
-        if result.reason == "failed":
-            event = CloseEvent(reason="error", error=VoicepipeError(result.detail))
-        else:
-            event = CloseEvent(reason=self._reason or _REASONS[result.reason])
+        event = close_event(result, self._reason)
         self.emit("close", event)
         return event
-
-    def _running_engine(self) -> Engine:
-        self._check_runs()
-        assert self._engine is not None
-        return self._engine
-
-    def _check_runs(self) -> None:
-        if self._engine is None or not self._life.is_running:
-            raise VoicepipeError("the session does not run: it was not started, or has ended")

@@ -204,11 +204,14 @@ class Speeches:
                     handle.end(error=VoicepipeError(f"the model did not begin to speak within {secs}"))
         return not handle.done()
 
+    @property
+    def are_over(self) -> bool:
+        """Whether all that was asked for has been said."""
+        return self._waiting.empty() and self.current is None and not self._activity.is_uttering
+
     async def drained(self) -> None:
         """Wait until all that was asked for has been said."""
-        await self.until(
-            lambda: self._waiting.empty() and self.current is None and not self._activity.is_uttering
-        )
+        await self.until(lambda: self.are_over)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
