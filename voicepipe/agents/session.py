@@ -190,9 +190,9 @@ class AgentSession(SessionView):
         """Wait until all that was asked for has been said."""
         await self._tasks.promise(self._speeches.drained(), "drain")
 
-    def shutdown(self, *, drain: bool = True) -> None:
+    def shutdown(self, *, drain: bool = True, reason: CloseReason = "user_initiated") -> None:
         """End the conversation soon; with `drain`, when all that was asked for has been said."""
-        self._tasks.start(self._shut_down(drain=drain), "shut down")
+        self._tasks.start(self._shut_down(drain=drain, reason=reason), "shut down")
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the conversation is over and nothing of it is left.
@@ -335,14 +335,14 @@ class AgentSession(SessionView):
             await self.worker.queue_frame(InterruptionFrame())
             await self._speeches.until(lambda: not self._activity.is_uttering)
 
-    async def _shut_down(self, *, drain: bool, reason: CloseReason = "user_initiated") -> None:
+    async def _shut_down(self, *, drain: bool, reason: CloseReason) -> None:
         if drain:
             await self._speeches.drained()
         await self.aclose(reason=reason)
 
     def _everybody_left(self) -> None:
         if self._life.is_running:
-            self._tasks.start(self._shut_down(drain=False, reason="participant_disconnected"), "shut down")
+            self.shutdown(drain=False, reason="participant_disconnected")
 
     async def _ended(self, result: PipelineResult) -> CloseEvent:
         if self._presence is not None:

@@ -36,6 +36,11 @@ class SessionView(Emitter):
         return self._engine is not None
 
     @property
+    def is_running(self) -> bool:
+        """Whether somebody can be heard in it now."""
+        return self._life.is_running
+
+    @property
     def current_agent(self) -> Agent:
         """Who speaks.
 
