@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.local.elevenlabs.caller import convai_server
+from tests.services.elevenlabs.convai.talk import Ticking
 from tests.support.tones import spoken, tone_server
 from voicepipe.agents import Agent, AgentSession, elevenlabs, realtime, realtime_beta
 from voicepipe.agents.emitter import EVENTS
@@ -114,7 +115,8 @@ async def engine(name: str, *tools: str, **kwargs: Any) -> AsyncIterator[Engine]
         agent, on_event=lambda way, event: wire.events.append((way, dict(event))), **kwargs
     ) as server:
         given = {"api_key": "k", "agent_id": "agent_1", "base_url": server.api_url}
-        yield Engine(name, wire, lambda **more: elevenlabs.RealtimeModel(**{**given, **more}))
+        with Ticking():
+            yield Engine(name, wire, lambda **more: elevenlabs.RealtimeModel(**{**given, **more}))
 
 
 def caller(*questions: str | Question, **kwargs: Any) -> WavFileTransport:

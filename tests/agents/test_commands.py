@@ -17,7 +17,7 @@ from tests.agents.calls import caller
 from voicepipe.agents import AgentServer
 from voicepipe.agents.commands import options_of
 from voicepipe.agents.rooms import rooms_for
-from voicepipe.errors import SettingsError, VoicepipeError
+from voicepipe.errors import MissingExtraError, SettingsError
 
 ROOT = Path(__file__).parent.parent.parent
 WITHIN_SECS = 90.0
@@ -42,7 +42,7 @@ async def test_console_start_and_dev_say_what_is_missing(monkeypatch, tmp_path):
         await room_of(["dev", "--room", "lobby"], None)
     for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
         monkeypatch.setenv(name, "x")
-    with pytest.raises(VoicepipeError, match=r"pipecat-ai\[livekit\]"):
+    with pytest.raises(MissingExtraError, match=r"voicepipe\[livekit\]"):
         await room_of(["start", "--room", "lobby"], None)
 
 

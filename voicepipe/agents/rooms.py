@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pipecat.transports.base_transport import BaseTransport
 
 from voicepipe.agents.commands import Options
-from voicepipe.errors import MissingExtraError, SettingsError, VoicepipeError
+from voicepipe.errors import MissingExtraError, SettingsError
 from voicepipe.transports.wav_file import WavFileTransport
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ async def rooms_for(options: Options, source: RoomSource | None) -> AsyncGenerat
         source: Makes the rooms of `start` and `dev`; None is LiveKit.
 
     Raises:
-        MissingExtraError: There is no package for microphone and speaker.
+        MissingExtraError: There is no package for microphone and speaker, or for LiveKit.
         SettingsError: What LiveKit needs is missing; the error names it.
-        VoicepipeError: LiveKit's package is missing.
         AudioFormatError: A question is not a WAV file.
         FileNotFoundError: There is no such file.
     """
@@ -74,7 +73,7 @@ def _livekit(options: Options) -> LiveKitTransport:
                 variable, "is not set; it is needed to join a LiveKit room. Without one, use `console`"
             )
     if importlib.util.find_spec("livekit") is None:
-        raise VoicepipeError("a LiveKit room needs LiveKit's packages: pip install 'pipecat-ai[livekit]'")
+        raise MissingExtraError("a LiveKit room", "livekit")
     from pipecat.runner.livekit import generate_token_with_agent
     from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
 
