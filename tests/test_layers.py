@@ -29,6 +29,7 @@ LAYERS = [
     "realtime",
     "audio",
     "pipeline",
+    "own_files",
     "hops",
     "frames",
     "errors",

@@ -492,5 +492,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""
         changes = self.changes_of(delta)
-        await self.perform(self.session.update(changes))
+        await self.change(changes)
         return dict.fromkeys(changes)
+
+    async def change(self, changes: Mapping[str, Any]) -> None:
+        """Change settings of the session, as `Session.update` names them; what is refused is told as an error."""
+        await self.perform(self.session.update(changes))
