@@ -21,6 +21,7 @@ from voicepipe.browser.conversation import BotFailed, BrowserConversation, Offer
 from voicepipe.browser.doors import HEADERS, Doors
 from voicepipe.errors import PortTakenError, VoicepipeError
 from voicepipe.local.address import checked_port, loopback, netloc
+from voicepipe.telemetry.logs import in_call
 
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
@@ -201,7 +202,8 @@ class BrowserServer:
         self._conversations[number] = conversation
         if len(self._conversations) > _REMEMBERED + len(self._tasks):
             self._conversations.popitem(last=False)
-        task = asyncio.create_task(conversation.run(), name=f"conversation {number}")
+        with in_call(number):
+            task = asyncio.create_task(conversation.run(), name=f"conversation {number}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return number, answer

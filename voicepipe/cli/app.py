@@ -123,10 +123,14 @@ def run_in_browser(
         bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
     ] = False,
     dev: Annotated[bool, typer.Option("--dev", help="Load the file again whenever it changes.")] = False,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="Write the log as JSON lines, with the id of each conversation."),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Serve a page where you talk with a bot: with OPENAI_API_KEY at OpenAI, without it on this machine."""
-    _log(verbose)
+    _log(verbose, as_json=log_json)
     try:
         from voicepipe.cli.run import run_page
 
@@ -230,8 +234,12 @@ def main() -> None:
     app()
 
 
-def _log(verbose: bool) -> None:
+def _log(verbose: bool, *, as_json: bool = False) -> None:
     """Set up the log before anything is imported that writes to it. What a person must know is said without it."""
     logger.remove()
-    if verbose:
+    if as_json:
+        from voicepipe.telemetry.logs import log_json
+
+        log_json(level="DEBUG" if verbose else "INFO")
+    elif verbose:
         logger.add(sys.stderr, level="DEBUG")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from loguru import logger
@@ -28,6 +29,7 @@ from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_
 from voicepipe.phone.tools import Tool
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
 from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.logs import in_call
 from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
 
@@ -298,6 +300,10 @@ class Call:
         return self._conversation
 
     # What the phone's server does with it.
+
+    def logs(self) -> AbstractContextManager[None]:
+        """Have what is logged within it be about this call."""
+        return in_call(self.id, lambda: self._carrier_call_id)
 
     def when_over(self, tell: Callable[[Call], None]) -> None:
         """Have something called when it is over."""

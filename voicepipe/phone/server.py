@@ -241,7 +241,8 @@ class PhoneServer:
             socket, carrier=self._carrier.name, limits=StreamLimits(start_secs=self._limits.stream_wait_secs)
         )
         if await self._is_let_in(ticket, transport):
-            await ticket.holder.converse(transport)
+            with ticket.holder.logs():
+                await ticket.holder.converse(transport)
         else:
             self.refusals["token"] += 1
             await socket.close(POLICY)
