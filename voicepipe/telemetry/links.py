@@ -49,13 +49,14 @@ class LinkWatch:
         self._seen: set[int] = set()
         self._closed: dict[str, str] = {}
 
-    def saw(self, source: FrameProcessor) -> None:
-        """Take a processor that sent a frame; a service is tapped the first time."""
+    def saw(self, source: FrameProcessor) -> bool:
+        """Take a processor that sent a frame; a service is tapped the first time. Returns whether it is."""
         if id(source) in self._seen:
-            return
+            return False
         self._seen.add(id(source))
         if isinstance(source, RealtimeService):
             source.wire_link.taps.append(partial(self._tapped, source.name))
+        return True
 
     def _tapped(self, service: str, way: WireWay, message: bytes) -> None:
         if way == "closed":

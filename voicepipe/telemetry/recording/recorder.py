@@ -27,6 +27,7 @@ from voicepipe.frames import (
     OutputAudioRawFrame,
     TTSAudioRawFrame,
 )
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.link import WireWay
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
@@ -108,6 +109,10 @@ class CallRecorder(FirstHopObserver):
     def waiting_bytes(self) -> int:
         """How much waits for the disk, roughly; it is bounded."""
         return self._writer.waiting_bytes if self._writer else 0
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the disk, and how much found no room."""
+        return Backlog("recording", self.waiting_bytes, self.dropped)
 
     @contextmanager
     def private(self) -> Generator[None]:
