@@ -123,6 +123,9 @@ def run_in_browser(
         bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
     ] = False,
     dev: Annotated[bool, typer.Option("--dev", help="Load the file again whenever it changes.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Serve a page that shows all conversations while they go on.")
+    ] = False,
     log_json: Annotated[
         bool,
         typer.Option("--log-json", help="Write the log as JSON lines, with the id of each conversation."),
@@ -142,6 +145,7 @@ def run_in_browser(
             max_conversations=max_conversations,
             local=local,
             dev=dev,
+            watch=watch,
         )
     except EXPECTED as error:
         fail(error)

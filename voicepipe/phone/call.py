@@ -78,7 +78,7 @@ class Call:
     ) -> None:
         self.id = ref
         """Our id of it."""
-        self.direction = direction
+        self.direction: Literal["inbound", "outbound"] = direction
         """Who called."""
         self.caller = caller
         """The number that calls."""
