@@ -76,11 +76,14 @@ async def test_the_server_refuses_other_names(path):
 
 
 async def test_the_page_allows_no_script_but_its_own():
-    async with served(Watch(TOKEN)) as origin, aiohttp.ClientSession() as http:
-        async with http.get(f"{origin}/calls") as response:
-            assert response.status == 200
-            assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-            assert TOKEN not in await response.text()
+    async with (
+        served(Watch(TOKEN)) as origin,
+        aiohttp.ClientSession() as http,
+        http.get(f"{origin}/calls") as response,
+    ):
+        assert response.status == 200
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert TOKEN not in await response.text()
 
 
 async def test_a_cross_site_websocket_is_refused():

@@ -249,7 +249,8 @@ function details(summary) {
 function lastWords(call) {
   const turns = [...call.parts.values()].filter((part) => part.type === "turn" && (part.user || part.bot));
   const last = turns.reduce((a, b) => (a && a.pipeline * 1e6 + a.index > b.pipeline * 1e6 + b.index ? a : b), null);
-  return last ? last.bot || last.user : "";
+  const fault = [...call.parts.values()].findLast((part) => part.type === "fault");
+  return last ? last.bot || last.user : (fault?.message ?? "");
 }
 
 function lasts(call) {
