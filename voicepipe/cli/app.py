@@ -179,14 +179,15 @@ def talk(
     raise typer.Exit(code)
 
 
-Call = Annotated[Path, typer.Argument(help="The folder of a recording.")]
+Call = Annotated[Path, typer.Argument(help="A recording: its folder or its zip.")]
 
 
 @app.command()
 def inspect(
     call: Call,
     out: Annotated[
-        Path | None, typer.Option(help="Where the page is written; else page.html in the folder.")
+        Path | None,
+        typer.Option(help="Where the page is written; else page.html in the folder, or beside the zip."),
     ] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
 ) -> None:

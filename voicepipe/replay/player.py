@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from voicepipe.pipeline import Pipeline, PipelineParams, PipelineWorker, RunResu
 from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.link import WireWay
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.replay.packed import PackedEntries
 from voicepipe.replay.script import Arrived, Opened, Script, Step
 from voicepipe.replay.virtual_time import VirtualTimeLoop
 from voicepipe.replay.wire import RecordedWire
@@ -48,7 +49,7 @@ class Replayed:
         duration_ms: How long it ran, in virtual time.
     """
 
-    entries: list[Entry]
+    entries: Sequence[Entry]
     hash: str
     result: RunResult
     duration_ms: float
@@ -170,7 +171,7 @@ class _Watch(FirstHopObserver):
 
     def __init__(self, services: Sequence[RealtimeService], epoch_ms: float) -> None:
         super().__init__()
-        self.entries: list[Entry] = []
+        self.entries = PackedEntries()
         self._services = list(services)
         self._epoch_ms = epoch_ms
         self._push: FramePushed | None = None
@@ -214,7 +215,7 @@ class _Watch(FirstHopObserver):
 
     def _add(self, kind: str, **fields: Any) -> None:
         t = round(_now_ms() - self._epoch_ms, 2)
-        self.entries.append({"n": len(self.entries) + 1, "t": t, "k": kind, **fields})
+        self.entries.add({"n": len(self.entries) + 1, "t": t, "k": kind, **fields})
 
 
 class _Answers:
@@ -251,7 +252,7 @@ def _shortened(message: Any) -> Any:
     return {**event, "audio": {"$bytes": len(sound) * 3 // 4 - sound[-2:].count("=")}}
 
 
-def _hash(entries: list[Entry]) -> str:
+def _hash(entries: Iterable[Entry]) -> str:
     digest = hashlib.sha256()
     for entry in entries:
         digest.update(orjson.dumps({**entry, "t": round(entry["t"])}, option=orjson.OPT_SORT_KEYS))

@@ -34,6 +34,7 @@ from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.telemetry.meter import Account, CallMeter
 from voicepipe.telemetry.observer import CallObserver
+from voicepipe.telemetry.recording.archive import archive_of, pack
 from voicepipe.telemetry.recording.frames import KINDS, fields_of
 from voicepipe.telemetry.recording.layout import FORMAT, VERSION, Kind
 from voicepipe.telemetry.recording.masking import Masking
@@ -69,6 +70,7 @@ class CallRecorder(FirstHopObserver):
         info: What is known of the call; with a telephone its numbers.
         masking: What is not written down.
         meter: Keeps the account; one of its own, no other observer may feed it.
+        zip: Whether the folder becomes one file, `FOLDER.zip`, when the call is over. What breaks off stays a folder.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class CallRecorder(FirstHopObserver):
         info: CallInfo | None = None,
         masking: Masking | None = None,
         meter: CallMeter | None = None,
+        zip: bool = False,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         """Where the recording is."""
         self.info = info or CallInfo()
         """What is known of the call."""
+        self._zip = zip
         self._masking = masking or Masking()
         self._services = tuple(services)
         self._writer: Writer | None = None
@@ -167,9 +171,23 @@ class CallRecorder(FirstHopObserver):
         def finish() -> None:
             files.close()
             write_tracks(self.folder)
+            if self._zip:
+                self._pack()
 
         self._writer = Writer(CallScribe(files, self._masking.matcher()), finish)
         self._fact("header", self._header())
+
+    def _pack(self) -> None:
+        try:
+            pack(self.folder)
+        except OSError as error:
+            logger.error(f"the recording stays a folder: {self.folder}: {error.strerror or error}")
+
+    @property
+    def place(self) -> Path:
+        """Where the recording is: the folder, or the zip that was made of it."""
+        archive = archive_of(self.folder)
+        return archive if self._zip and self._is_over and archive.is_file() else self.folder
 
     def _header(self) -> dict[str, Any]:
         return {
