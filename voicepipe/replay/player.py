@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, cast
 from zlib import crc32
@@ -36,6 +36,8 @@ from voicepipe.telemetry.recording.reader import Recording
 MakeBot: TypeAlias = Callable[[], FrameProcessor | Sequence[FrameProcessor]]
 """Makes what is run: the service, or all processors between the transport's ends."""
 _RENEWED = "renewed"
+_SOUNDS = ("audio", "user_audio_chunk")
+"""Where the wires' messages have the caller's sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,15 @@ class Replayed:
         hash: Stands for all of it, to the millisecond and the byte: the same code gives the same hash each time.
         result: How the pipeline ended.
         duration_ms: How long it ran, in virtual time.
+        not_replayed: How many frames reached the bot in the call and cannot be given to it again, by their class: what
+            it did because of them, it does not do here.
     """
 
     entries: Sequence[Entry]
     hash: str
     result: RunResult
     duration_ms: float
+    not_replayed: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def replay(recording: Recording, make_bot: MakeBot) -> Replayed:
@@ -118,7 +123,8 @@ class _Player:
         if acting.done() and not acting.cancelled() and (error := acting.exception()):
             raise error
         entries = self._watch.entries
-        return Replayed(entries, _hash(entries), result, _now_ms() - self._epoch_ms)
+        duration_ms = _now_ms() - self._epoch_ms
+        return Replayed(entries, _hash(entries), result, duration_ms, self._script.not_replayed())
 
     async def _act(self, worker: PipelineWorker) -> None:
         for at_ms, step in self._script.steps(self._epoch_ms):
@@ -246,10 +252,11 @@ def _shortened(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
     event = cast("dict[str, Any]", message)
-    sound: Any = event.get("audio")
-    if not isinstance(sound, str):
-        return event
-    return {**event, "audio": {"$bytes": len(sound) * 3 // 4 - sound[-2:].count("=")}}
+    for name in _SOUNDS:
+        sound: Any = event.get(name)
+        if isinstance(sound, str):
+            return {**event, name: {"$bytes": len(sound) * 3 // 4 - sound[-2:].count("=")}}
+    return event
 
 
 def _hash(entries: Iterable[Entry]) -> str:

@@ -23,6 +23,7 @@ from voicepipe.audio.resampler import AudioResampler
 from voicepipe.frames import (
     Frame,
     InputAudioRawFrame,
+    InputImageRawFrame,
     LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     TTSAudioRawFrame,
@@ -100,6 +101,7 @@ class CallRecorder(FirstHopObserver):
         self._turns: dict[int, Turn] = {}
         self._used: Used | None = None
         self._is_ending = False
+        self._image_secs = float("-inf")
         self._call = CallObserver(self, meter)
         for index, service in enumerate(self._services):
             service.wire_link.taps.append(partial(self._tapped, index))
@@ -234,8 +236,16 @@ class CallRecorder(FirstHopObserver):
         assert self._push is not None
         if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
             self._sound(frame, self._push.source)
-        else:
+        elif not isinstance(frame, InputImageRawFrame) or self._is_image_due():
             self._frame(frame, self._push)
+
+    def _is_image_due(self) -> bool:
+        """Whether an image is written down: of a camera's, one a second says enough."""
+        now_secs = asyncio.get_running_loop().time()
+        if now_secs - self._image_secs < 1.0:
+            return False
+        self._image_secs = now_secs
+        return True
 
     def _sound(self, frame: InputAudioRawFrame | OutputAudioRawFrame, source: FrameProcessor) -> None:
         if isinstance(source, AudioResampler) or frame.num_channels != 1:
