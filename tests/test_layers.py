@@ -20,6 +20,7 @@ LAYERS = [
     "bots",
     "phone",
     "agents",
+    "watch",
     "replay",
     "offline",
     "local",

@@ -21,12 +21,16 @@ from voicepipe.browser.conversation import BotFailed, BrowserConversation, Offer
 from voicepipe.browser.doors import HEADERS, Doors
 from voicepipe.errors import PortTakenError, VoicepipeError
 from voicepipe.local.address import checked_port, loopback, netloc
+from voicepipe.telemetry.calls import CallInfo
+from voicepipe.telemetry.logs import in_call
+from voicepipe.watch.server import LOOK, Watch
 
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": ("index.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    "/look.css": (LOOK.name, "text/css"),
 }
 _LARGEST_BODY: Final = 64 * 1024
 """Bytes. An offer with sound and all the addresses of a machine has about 5 kB."""
@@ -65,6 +69,7 @@ class BrowserServer:
         port: 0 takes a free one.
         origins: The origins of such a proxy.
         max_conversations: More than these at once are refused with HTTP status 503.
+        watch: Shows them while they go on, at `/calls`.
 
     Raises:
         SettingsError: `host` is no loopback address, `port` is no port, or an origin is none.
@@ -79,8 +84,10 @@ class BrowserServer:
         port: int = 7860,
         origins: Iterable[str] = (),
         max_conversations: int = 4,
+        watch: Watch | None = None,
     ) -> None:
         self._bot = bot
+        self._watch = watch
         self._about = about or About()
         self._host = loopback(host)
         self._port = checked_port(port)
@@ -153,6 +160,8 @@ class BrowserServer:
         app.router.add_delete("/api/conversations/{number}", self._hang_up)
         for path in _FILES:
             app.router.add_get(path, _page)
+        if self._watch is not None:
+            self._watch.add_to(app)
         return app
 
     @web.middleware
@@ -166,7 +175,8 @@ class BrowserServer:
                 response = await handler(request)
             except web.HTTPException as error:
                 response = _error(error.status, error.reason)
-        response.headers.update(HEADERS)
+        if not response.prepared:
+            response.headers.update(HEADERS)
         return response
 
     async def _tell_about(self, _request: web.Request) -> web.Response:
@@ -201,7 +211,11 @@ class BrowserServer:
         self._conversations[number] = conversation
         if len(self._conversations) > _REMEMBERED + len(self._tasks):
             self._conversations.popitem(last=False)
-        task = asyncio.create_task(conversation.run(), name=f"conversation {number}")
+        # The number ends a conversation, so neither the log nor whoever watches is told it.
+        info = CallInfo(call_id=secrets.token_hex(4), labels={"bot": self._about.bot})
+        observers = [] if self._watch is None else [self._watch.board.observer(info)]
+        with in_call(info.call_id):
+            task = asyncio.create_task(conversation.run(observers), name=f"conversation {info.call_id}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return number, answer
@@ -224,7 +238,8 @@ class BrowserServer:
 
 async def _page(request: web.Request) -> web.Response:
     name, content_type = _FILES[request.path]
-    return web.Response(body=(_PAGE / name).read_bytes(), content_type=content_type, charset="utf-8")
+    path = LOOK if name == LOOK.name else _PAGE / name
+    return web.Response(body=path.read_bytes(), content_type=content_type, charset="utf-8")
 
 
 def _error(status: int, message: str) -> web.Response:

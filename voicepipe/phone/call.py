@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from loguru import logger
@@ -30,6 +31,7 @@ from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_
 from voicepipe.phone.tools import Tool
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
 from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.logs import in_call
 from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
 
@@ -78,7 +80,7 @@ class Call:
     ) -> None:
         self.id = ref
         """Our id of it."""
-        self.direction = direction
+        self.direction: Literal["inbound", "outbound"] = direction
         """Who called."""
         self.caller = caller
         """The number that calls."""
@@ -288,6 +290,10 @@ class Call:
         return self._conversation
 
     # What the phone's server does with it.
+
+    def logs(self) -> AbstractContextManager[None]:
+        """Have what is logged within it be about this call."""
+        return in_call(self.id, lambda: self.carrier_call_id)
 
     def when_over(self, tell: Callable[[Call], None]) -> None:
         """Have something called when it is over."""

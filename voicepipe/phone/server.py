@@ -27,6 +27,7 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
 from voicepipe.phone.sockets import POLICY, AiohttpSocket
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
+from voicepipe.watch import Watch
 
 _KINDS: Final = "voice|status|amd|markup"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -45,6 +46,7 @@ class PhoneServer:
         public_url: The address under which the carrier reaches it; empty takes it from each webhook.
         limits: Bounds.
         checks_signatures: Whether webhooks are checked. Only tests on loopback have a reason not to.
+        watch: The page with the calls, if there is to be one.
 
     Raises:
         SettingsError: `public_url` is no address, or signatures cannot be checked.
@@ -60,6 +62,7 @@ class PhoneServer:
         public_url: str,
         limits: PhoneLimits,
         checks_signatures: bool,
+        watch: Watch | None = None,
     ) -> None:
         if checks_signatures and not carrier.can_verify:
             raise SettingsError("public_key", "is missing: without it nobody knows whose webhooks come in")
@@ -73,6 +76,7 @@ class PhoneServer:
         self._learned_url = ""
         self._limits = limits
         self._checks_signatures = checks_signatures
+        self._watch = watch
         self._repeats = Repeats()
         self._markups = Markups()
         self._tickets: Tickets[Call] = Tickets(limits.stream_wait_secs, self._now, _nobody_came)
@@ -150,6 +154,8 @@ class PhoneServer:
         app.router.add_get("/health", self._health)
         app.router.add_route("*", f"/{name}/{{kind:{_KINDS}}}", self._webhook)
         app.router.add_get(f"/{name}/media/{{ticket}}", self._media)
+        if self._watch is not None:
+            self._watch.add_to(app)
         # What is left of a request that was refused is not read.
         runner = web.AppRunner(
             app, handle_signals=False, access_log=None, shutdown_timeout=1.0, lingering_time=0.0
@@ -165,6 +171,8 @@ class PhoneServer:
         self._runner = runner
         self._port = runner.addresses[0][1]
         self._session = ClientSession()
+        if self._watch is not None:
+            logger.info(f"calls can be watched at http://127.0.0.1:{self._port}/calls")
         if not self._public_url and self._host in _LOOPBACK:
             logger.info(f"the phone listens at {self.local_url}; the carrier needs a public address for it")
         return self
@@ -242,7 +250,8 @@ class PhoneServer:
         )
         transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=waits)
         if await self._is_let_in(ticket, transport):
-            await ticket.holder.converse(transport)
+            with ticket.holder.logs():
+                await ticket.holder.converse(transport)
         else:
             self.refusals["token"] += 1
             await socket.close(POLICY)

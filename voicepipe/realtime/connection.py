@@ -115,17 +115,23 @@ class Connection:
             asyncio.create_task(self._write(self._socket), name=f"write {where}"),
         ]
 
-    def send(self, message: Send) -> None:
-        """Queue a message; it goes out in order. Sound is dropped, and counted, when the queue is full."""
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        return self._queued_bytes
+
+    def send(self, message: Send) -> bool:
+        """Queue a message; it goes out in order. Sound is dropped, and counted, when the queue is full; False then."""
         size = len(message.message)
         if message.droppable and self._queued_bytes + size > self._limits.max_queued_bytes:
             self.dropped += 1
             if self.dropped == 1:
                 logger.warning(f"{self._endpoint.shown} does not keep up: sound to it is being dropped")
-            return
+            return False
         self._queue.append(message.message)
         self._queued_bytes += size
         self._something_to_send.set()
+        return True
 
     def abandon(self, why: str) -> None:
         """Cut the socket, as if the peer had; `on_closed` is told why."""

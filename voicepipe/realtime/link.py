@@ -37,6 +37,11 @@ the code, a blank and the reason.
 class Wire(Protocol):
     """What a link needs of a connection; `Connection` is one."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        ...
+
     async def open(self) -> None:
         """Connect.
 
@@ -45,8 +50,8 @@ class Wire(Protocol):
         """
         ...
 
-    def send(self, message: Send) -> None:
-        """Send a message soon."""
+    def send(self, message: Send) -> bool:
+        """Send a message soon; False if there was no room for it."""
         ...
 
     def abandon(self, why: str) -> None:
@@ -139,6 +144,8 @@ class Link:
     ) -> None:
         self.is_due = False
         """Whether the session should be renewed in the next quiet moment."""
+        self.dropped = 0
+        """How many messages of sound found no room, over all connections."""
         self.taps: list[WireTap] = []
         """See all that passes."""
         self.dial: Dial = Connection
@@ -166,10 +173,18 @@ class Link:
 
     def send(self, message: Send) -> None:
         """Send a message; without a connection it is gone, and the session tells again what matters."""
-        if self._connection is not None:
-            self._connection.send(message)
-            for tap in self.taps:
-                tap("sent", message.message)
+        if self._connection is None:
+            return
+        if not self._connection.send(message):
+            self.dropped += 1
+            return
+        for tap in self.taps:
+            tap("sent", message.message)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        return 0 if self._connection is None else self._connection.waiting_bytes
 
     def settled(self, ends_in_secs: float | None) -> None:
         """The session is ready, and will end in so many seconds, if that is known."""

@@ -40,6 +40,7 @@ from voicepipe.frames import (
 )
 from voicepipe.hops import SoundHops
 from voicepipe.realtime.arguments import refuse_unknown
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
 from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
@@ -376,6 +377,10 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     def wire_link(self) -> Link:
         """What connects it: whoever records taps it, whoever replays gives it other connections."""
         return self._link
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the connection, and how much sound found no room."""
+        return Backlog("service", self._link.waiting_bytes, self._link.dropped)
 
     async def _call_ended(self, call_id: str, *, completed: bool) -> None:
         await self._fillers.call_ended(call_id)

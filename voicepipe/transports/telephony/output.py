@@ -29,6 +29,7 @@ from voicepipe.frames import (
     TTSStoppedFrame,
 )
 from voicepipe.hops import SoundHops
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
@@ -93,6 +94,10 @@ class TelephonyOutput(SoundHops):
         elif isinstance(frame, CancelFrame):
             await self._close()
         await self.push_frame(frame, direction)
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the carrier, and how much sound found no room."""
+        return self._stream.backlog()
 
     async def cleanup(self) -> None:
         """Leave no task and no socket behind."""

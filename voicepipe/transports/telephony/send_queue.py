@@ -23,6 +23,11 @@ class SendQueue:
         self._nothing = asyncio.Event()
         self._is_closed = False
 
+    @property
+    def waiting_chars(self) -> int:
+        """How much waits."""
+        return self._chars
+
     def put(self, message: str) -> None:
         """Add a message that must not be lost: it is small."""
         if self._is_closed:

@@ -10,6 +10,7 @@ from loguru import logger
 from websockets.exceptions import ConnectionClosed
 
 from voicepipe.errors import CarrierMessageError, CarrierStreamError
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.transports.telephony.carriers import recognised
 from voicepipe.transports.telephony.events import CarrierEvent, StreamStarted
 from voicepipe.transports.telephony.send_queue import SendQueue
@@ -80,6 +81,10 @@ class MediaStream:
     def is_open(self) -> bool:
         """Whether it carries: it has started and was not closed from here."""
         return self.started is not None and not self._is_closed
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the carrier, and how much sound found no room."""
+        return Backlog("carrier", self._queue.waiting_chars, self._queue.dropped)
 
     async def start(self) -> StreamStarted:
         """Wait for the carrier's `start`, and return it. May be called more than once.
