@@ -27,6 +27,7 @@ from voicepipe.phone.numbers import checked_keys, checked_number, masked
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.tools import Tool
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.cost import Cost
 from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
@@ -387,7 +388,7 @@ class Call:
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(reason)}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._is_over.set()
         if self._on_over is not None:
