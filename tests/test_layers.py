@@ -34,6 +34,7 @@ LAYERS = [
     "hops",
     "frames",
     "errors",
+    "plain_words",
 ]
 ALLOWED_UPWARDS = {("local", "services.openai.realtime.events")}
 

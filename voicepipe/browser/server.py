@@ -23,6 +23,7 @@ from voicepipe.errors import PortTakenError, VoicepipeError
 from voicepipe.local.address import checked_port, loopback, netloc
 from voicepipe.telemetry.calls import CallInfo
 from voicepipe.telemetry.logs import in_call
+from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
 from voicepipe.watch.server import LOOK, Watch
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -36,6 +37,8 @@ _LARGEST_BODY: Final = 64 * 1024
 """Bytes. An offer with sound and all the addresses of a machine has about 5 kB."""
 _REMEMBERED: Final = 32
 _LEAVING_SECS: Final = 5.0
+_REQUEST_SECS: Final = 10.0
+_MOST_CONNECTIONS: Final = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -98,6 +101,7 @@ class BrowserServer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._opening = 0
         self._is_closing = False
+        self._doorway = Doorway(first_secs=_REQUEST_SECS, connections=_MOST_CONNECTIONS)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -123,18 +127,19 @@ class BrowserServer:
             PortTakenError: Another program has the port.
             VoicepipeError: The port cannot be used for another reason.
         """
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_LEAVING_SECS)
+        runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=_LEAVING_SECS, keepalive_timeout=KEEP_ALIVE_SECS
+        )
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port)
         try:
-            await site.start()
+            await self._doorway.open(runner, self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(self._host, self._port) from None
             raise VoicepipeError(f"cannot serve at {self._host}:{self._port}: {error}") from error
         self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._port = self._doorway.port
         self._doors = Doors.at(self._port, self._origins)
         return self
 
@@ -144,6 +149,7 @@ class BrowserServer:
         for number in self._tasks:
             self._conversations[number].end("server")
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._doorway.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
@@ -153,7 +159,9 @@ class BrowserServer:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_BODY)
+        app = web.Application(
+            middlewares=[self._doorway.middleware, self._guard], client_max_size=_LARGEST_BODY
+        )
         app.router.add_get("/api/about", self._tell_about)
         app.router.add_post("/api/conversations", self._begin)
         app.router.add_get("/api/conversations/{number}/end", self._tell_end)
@@ -189,7 +197,7 @@ class BrowserServer:
         if request.content_type != "application/json":
             return _error(415, "Content-Type: has to be application/json")
         try:
-            offer = Offer.model_validate_json(await request.read())
+            offer = Offer.model_validate_json(await _body(request))
             number, answer = await self._open(offer)
         except ValidationError as error:
             return _error(400, _first_fault(error))
@@ -234,6 +242,14 @@ class BrowserServer:
         if conversation is None:
             raise web.HTTPNotFound(reason="There is no such conversation.")
         return conversation
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_REQUEST_SECS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"The body did not come within {_REQUEST_SECS:g} s.") from None
 
 
 async def _page(request: web.Request) -> web.Response:

@@ -30,6 +30,7 @@ from voicepipe.phone.refusals import NotingApi
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.tools import Tool
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.cost import Cost
 from voicepipe.telemetry.logs import in_call
 from voicepipe.telemetry.meter import Account
@@ -388,7 +389,7 @@ class Call:
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(reason)}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._milestones.over(result)
 

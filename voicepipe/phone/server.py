@@ -26,6 +26,8 @@ from voicepipe.phone.doors import TOKEN, Repeats, Ticket, Tickets
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
 from voicepipe.phone.sockets import POLICY, AiohttpSocket
+from voicepipe.plain_words import one_line
+from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
 from voicepipe.watch import Watch
 
@@ -80,6 +82,7 @@ class PhoneServer:
         self._repeats = Repeats()
         self._markups = Markups()
         self._tickets: Tickets[Call] = Tickets(limits.stream_wait_secs, self._now, _nobody_came)
+        self._doorway = Doorway(first_secs=limits.request_secs, connections=limits.connections)
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
 
@@ -149,7 +152,7 @@ class PhoneServer:
         Raises:
             PortTakenError: Another program has the port.
         """
-        app = web.Application(client_max_size=self._limits.body_bytes)
+        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[self._doorway.middleware])
         name = self._carrier.name
         app.router.add_get("/health", self._health)
         app.router.add_route("*", f"/{name}/{{kind:{_KINDS}}}", self._webhook)
@@ -158,18 +161,23 @@ class PhoneServer:
             self._watch.add_to(app)
         # What is left of a request that was refused is not read.
         runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=1.0, lingering_time=0.0
+            app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=1.0,
+            lingering_time=0.0,
+            keepalive_timeout=KEEP_ALIVE_SECS,
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await self._doorway.open(runner, self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(self._host, self._port) from None
             raise
         self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._port = self._doorway.port
         self._session = ClientSession()
         if self._watch is not None:
             logger.info(f"calls can be watched at http://127.0.0.1:{self._port}/calls")
@@ -181,6 +189,7 @@ class PhoneServer:
         """Stop serving."""
         runner, self._runner = self._runner, None
         session, self._session = self._session, None
+        self._doorway.close()
         if runner is not None:
             await runner.cleanup()
         if session is not None:
@@ -194,10 +203,14 @@ class PhoneServer:
     async def _webhook(self, request: web.Request) -> web.Response:
         # Too large a body is answered with 413 by aiohttp, which stops reading there.
         try:
-            body = await request.read()
+            async with asyncio.timeout(self._limits.request_secs):
+                body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             self.refusals["body"] += 1
             raise
+        except TimeoutError:
+            self.refusals["slow"] += 1
+            raise web.HTTPRequestTimeout from None
         webhook = Webhook(
             kind=request.match_info["kind"],
             method=request.method,
@@ -215,10 +228,10 @@ class PhoneServer:
             return web.Response(status=403)
         except CarrierMessageError as error:
             self.refusals["message"] += 1
-            logger.warning(f"a webhook of {self._carrier.name} cannot be read: {error}")
+            logger.warning(f"a webhook of {self._carrier.name} cannot be read: {one_line(str(error))}")
             return web.Response(status=400)
         except PhoneError as error:
-            logger.error(f"a webhook of {self._carrier.name} could not be followed: {error}")
+            logger.error(f"a webhook of {self._carrier.name} could not be followed: {one_line(str(error))}")
             return web.Response(status=502)
         return web.Response(text=reply.body, content_type=reply.content_type, status=reply.status)
 
@@ -261,7 +274,7 @@ class PhoneServer:
         try:
             started = await transport.start()
         except CarrierStreamError as error:
-            logger.warning(f"call {ticket.holder.id}: {error}")
+            logger.warning(f"call {ticket.holder.id}: {one_line(str(error))}")
             return False
         call = ticket.holder
         is_right = (

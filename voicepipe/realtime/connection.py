@@ -28,9 +28,11 @@ class Limits:
             that cannot be read, is left for another connection. None waits for ever.
         idle_secs: Without anything from the peer for so long, be it a pong, the connection is taken as lost. The peer is
             pinged twice in that time, so that one that lives is always heard. None waits for ever, and does not ping.
+        max_message_bytes: Of one message from the peer; a larger one ends the connection with close code 1009, and is never
+            held whole. 64 MB are 16 minutes of 24 kHz sound as base64, more than any API sends at once. None is no bound.
 
     Raises:
-        SettingsError: A time to wait is not more than 0.
+        SettingsError: A time to wait, or the bound of a message, is not more than 0.
     """
 
     connect_secs: float = 10.0
@@ -38,6 +40,7 @@ class Limits:
     max_queued_bytes: int = 4_000_000
     ready_secs: float | None = 20.0
     idle_secs: float | None = 40.0
+    max_message_bytes: int | None = 64_000_000
 
     def __post_init__(self) -> None:
         waits = {
@@ -48,6 +51,8 @@ class Limits:
         for name, value in waits.items():
             if value is not None and not value > 0:
                 raise SettingsError(name, f"is more than 0 seconds, not {value:g}")
+        if self.max_message_bytes is not None and not self.max_message_bytes > 0:
+            raise SettingsError("max_message_bytes", f"is more than 0 bytes, not {self.max_message_bytes}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class Connection:
             connect_secs=limits.connect_secs,
             close_secs=limits.close_secs,
             ping_secs=limits.idle_secs / 2 if limits.idle_secs is not None else None,
+            max_message_bytes=limits.max_message_bytes,
         )
         if limits.idle_secs is not None:
             self._judge_silence(self._socket, limits.idle_secs)
@@ -173,9 +179,11 @@ class Connection:
                 message = await socket.recv(decode=False)
                 self._waiting_since = None
                 await self._deliver(message)
-        except ConnectionClosed:
+        except ConnectionClosed as closed:
             if self._socket is socket:
-                reason = self._lost_because or socket.close_reason or ""
+                # What was wrong with the peer's bytes stands in the close frame that they were answered with.
+                ours = closed.sent.reason if closed.sent and not closed.rcvd else ""
+                reason = self._lost_because or socket.close_reason or ours
                 await self._on_closed(Closed(socket.close_code or 1006, reason))
 
     async def _deliver(self, message: bytes) -> None:

@@ -86,7 +86,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 async def shake_hands(
-    endpoint: Endpoint, *, connect_secs: float, close_secs: float, ping_secs: float | None
+    endpoint: Endpoint,
+    *,
+    connect_secs: float,
+    close_secs: float,
+    ping_secs: float | None,
+    max_message_bytes: int | None,
 ) -> HeardConnection:
     """Return an open WebSocket.
 
@@ -95,6 +100,7 @@ async def shake_hands(
         connect_secs: How long all of it may take.
         close_secs: How long the peer's half of a later close may take.
         ping_secs: How often to ping; None is never. That a pong comes is not checked.
+        max_message_bytes: The largest message that is taken; None is no bound.
 
     Raises:
         ConnectionRefused: There is no server, or it would not have us; `kind` says of what sort the reason is.
@@ -109,9 +115,9 @@ async def shake_hands(
             close_timeout=close_secs,
             ping_interval=ping_secs,
             ping_timeout=None,
-            # Sound in base64 gains little from deflate and pays for it with time; the API sends large messages.
+            # Sound in base64 gains little from deflate and pays for it with time, and a bomb needs it.
             compression=None,
-            max_size=None,
+            max_size=max_message_bytes,
         )
     except InvalidStatus as error:
         raise _refused(endpoint.shown, error.response) from None

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from loguru import logger
 
 from voicepipe.errors import ConnectionRefused, FailureKind
+from voicepipe.plain_words import one_line
 from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits, OnClosed, OnMessage
 from voicepipe.realtime.events import Send
 
@@ -232,7 +233,7 @@ class Link:
                 self._failed += 1
                 if error.kind in hopeless or self._failed >= max(1, self._reconnect.tries):
                     raise
-                logger.warning(f"{error}; trying again")
+                logger.warning(f"{one_line(str(error))}; trying again")
                 wait_ms = self._reconnect.wait_ms(self._failed, self._chance())
                 await asyncio.sleep(max(wait_ms, _told_to_wait_ms(error)) / 1000)
             else:
@@ -313,7 +314,7 @@ class Link:
             new, where = await self._opened()
         except ConnectionRefused as error:
             # The old one is still good; its end will be met as any other.
-            logger.warning(f"the session could not be renewed: {error}")
+            logger.warning(f"the session could not be renewed: {one_line(str(error))}")
             return
         finally:
             self._replacing = None

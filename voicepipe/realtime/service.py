@@ -39,6 +39,7 @@ from voicepipe.frames import (
     TranscriptionFrame,
 )
 from voicepipe.hops import SoundHops
+from voicepipe.plain_words import one_line
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
@@ -304,7 +305,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         await self._happenings.close_brackets()
         category = category_of(error.kind, fatal=True)
         self._forget_waiting()
-        await self.push_error(str(error), error, category=category, force_treat_as_permanent=True)
+        await self.push_error(one_line(str(error)), error, category=category, force_treat_as_permanent=True)
 
     async def link_due(self) -> None:
         """The session comes to its end: renew it as soon as nothing is under way."""

@@ -13,7 +13,8 @@ from voicepipe.transports.telephony.events import SoundArrived
 
 Json = Mapping[str, Any]
 
-_LONGEST_LINE: Final = 300
+LONGEST_COMPLAINT: Final = 300
+"""Characters."""
 _MOST_DIGITS: Final = 18
 """No number of a carrier has more; Python refuses to read thousands of them."""
 
@@ -61,11 +62,6 @@ def text_or_empty(event: Json, name: str) -> str:
     """Return a text, or an empty one if there is none."""
     value = event.get(name)
     return value if isinstance(value, str) else ""
-
-
-def one_line(words: str) -> str:
-    """Return words of a stranger's as they may stand in a log: one line, not long, nothing that moves a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in words)[:_LONGEST_LINE]
 
 
 def number(event: Json, name: str) -> int | None:
