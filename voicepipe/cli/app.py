@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from loguru import logger
 
-from voicepipe.cli import calls
+from voicepipe.cli import calls, making
 from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, fail
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(calls.app)
+making.add_to(app)
 
 
 class Wire(Enum):

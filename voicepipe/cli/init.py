@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +14,7 @@ from rich.markup import escape
 from voicepipe.errors import SettingsError
 
 _TEMPLATES: Final = Path(__file__).with_name("scaffold")
-_NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NAME: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _GREETING: Final = """
       - expect:
           - event: response
@@ -23,12 +22,8 @@ _GREETING: Final = """
 """
 
 
-class Style(Enum):
-    """The ways to write a bot."""
-
-    PIPELINE = "pipeline"
-    PHONE = "phone"
-    AGENT = "agent"
+StyleName: TypeAlias = Literal["pipeline", "phone", "agent"]
+"""The ways to write a bot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +33,14 @@ class _Way:
     greeting: str = ""
 
 
-_WAYS: Final = {
-    Style.PIPELINE: _Way("[browser,local]", "voicepipe run bot.py         # talk with it in the browser"),
-    Style.PHONE: _Way("[phone]", "python bot.py                 # wait for calls", _GREETING.rstrip()),
-    Style.AGENT: _Way("[local]", "python bot.py console --local # talk with it"),
+_WAYS: Final[dict[StyleName, _Way]] = {
+    "pipeline": _Way("[browser,local]", "voicepipe run bot.py         # talk with it in the browser"),
+    "phone": _Way("[phone]", "python bot.py                 # wait for calls", _GREETING.rstrip()),
+    "agent": _Way("[local]", "python bot.py console --local # talk with it"),
 }
 
 
-def init(name: str, *, style: Style, into: Path) -> None:
+def init(name: str, *, style: StyleName, into: Path) -> None:
     """Write a bot's folder and say what to do with it.
 
     Args:
@@ -73,7 +68,7 @@ def init(name: str, *, style: Style, into: Path) -> None:
     console.print(f"\nNow: cd {escape(str(folder))} && pytest", highlight=False, soft_wrap=True)
 
 
-def written(name: str, style: Style) -> dict[Path, str]:
+def written(name: str, style: StyleName) -> dict[Path, str]:
     """Return the files of a new bot: where each goes in its folder, and its text."""
     way = _WAYS[style]
     title = re.sub(r"[-_.]+", " ", name).strip().capitalize()
@@ -86,8 +81,8 @@ def written(name: str, style: Style) -> dict[Path, str]:
         "answer": "Your order 42 is on its way.",
     }
     sources = {
-        "bot.py": f"{style.value}/bot.py.txt",
-        ".env.example": f"{style.value}/env.txt",
+        "bot.py": f"{style}/bot.py.txt",
+        ".env.example": f"{style}/env.txt",
         "tests/test_bot.py": "any/test_bot.py.txt",
         "scenarios/orders.yaml": "any/orders.yaml.txt",
         "scenarios/brain.yaml": "any/brain.yaml.txt",

@@ -87,7 +87,8 @@ class Caller:
         Raises:
             Exception: What the bot raised.
         """
-        stage = self.stage.with_brain(self.folder / brain if isinstance(brain, Path) else brain)
+        is_path = isinstance(brain, Path) or (brain is not None and "\n" not in brain)
+        stage = self.stage.with_brain(self.folder / brain if brain is not None and is_path else brain)
         async with stage.place() as place:
             with self._bot(bot, place) as found:
                 async with calling(found, place, recording=recording) as call:
