@@ -248,7 +248,7 @@ async def calling(bot: Bot, place: OpenAIPlace, *, recording: Path | None = None
             witness.ears = line
             call = Call(line, witness, place)
             yield call
-            if call.has_ended:
+            if call.has_ended and not call.hung_up:
                 outcome.ended_by = "bot"
             await call.hang_up()
         call.record = await _record(call, notes, observer, outcome)

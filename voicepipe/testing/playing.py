@@ -60,7 +60,7 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
     Raises:
         SettingsError: There is no bot to call.
         FileNotFoundError: There is no such file.
-        MissingExtraError: A voice is not installed.
+        VoicepipeError: Calls cannot be held so; see `Stage.check`.
     """
     path = bot or scenario.bot
     if path is None:
@@ -70,26 +70,19 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
     if stage.speech is None and not stage.live:
         stage = replace(stage, speech=scenario.speech)
     stage = stage.with_brain(scenario.brain)
+    stage.check()
     result, began_secs = Result(scenario.name), time.monotonic()
 
     async def played() -> None:
         # What the bot raises can be anything, and is a scenario's result.
         [outcome] = await asyncio.gather(_play(scenario, stage, path, result), return_exceptions=True)
-        if isinstance(outcome, BaseException):
-            _raise_if_ours(outcome)
-            result.failures.append(f"the bot raised {type(outcome).__name__}: {outcome}")
+        if isinstance(outcome, Exception):
+            # What else went wrong followed from this.
+            result.failures[:] = [f"the bot raised {type(outcome).__name__}: {outcome}"]
 
     stage.run(played)
     result.took_secs = time.monotonic() - began_secs
     return result
-
-
-def _raise_if_ours(error: BaseException) -> None:
-    """What keeps any scenario from being played is said once, and is not a scenario's result."""
-    if isinstance(
-        error, SettingsError | ImportError | KeyboardInterrupt | SystemExit | asyncio.CancelledError
-    ):
-        raise error
 
 
 async def _play(scenario: Scenario, stage: Stage, path: Path, result: Result) -> None:

@@ -73,26 +73,17 @@ class _Mouth(FrameProcessor):
     Args:
         time: The axis; gets what is said.
         observers: Are put to the pipeline that it becomes part of.
-        on_end: Called when the pipeline ends.
     """
 
-    def __init__(
-        self, time: ConversationTime, observers: Sequence[BaseObserver], on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, time: ConversationTime, observers: Sequence[BaseObserver]) -> None:
         super().__init__()
         self._time = time
         self._observers = observers
-        self._on_end = on_end
         self._quiet = asyncio.Event()
         self._began = asyncio.Event()
         self._pending: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the pipeline is ending."""
-        return self._is_over
 
     async def say(self, pcm: bytes) -> None:
         """Say something, s16le mono at `RATE`, and return when it has been said, or when the pipeline ends."""
@@ -133,11 +124,10 @@ class _Mouth(FrameProcessor):
         await self._began.wait()
 
     def end(self) -> None:
-        """Take note that there is no pipeline any more, or never was."""
+        """Say nothing any more."""
         self._is_over = True
         self._quiet.set()
         self._began.set()
-        self._on_end()
 
     async def hang_up(self) -> None:
         """End the pipeline, as a transport does whose far end has gone."""
@@ -181,8 +171,10 @@ class Room(BaseTransport):
         super().__init__()
         self.observers: list[BaseObserver] = []
         """Are put to the pipeline when it is set up."""
+        self._on_end = on_end
+        self._has_ended = False
         self._time = _HeardTime(stereo_path)
-        self._mouth = _Mouth(self._time, self.observers, on_end)
+        self._mouth = _Mouth(self._time, self.observers)
         # Who watches here watches frames, and needs no second one.
         self._output = WavFileOutput(AnswerWatch(0.0), self._time)
 
@@ -198,8 +190,8 @@ class Room(BaseTransport):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the pipeline has ended, or is about to."""
-        return self._mouth.is_over
+        """Whether the pipeline has ended: what the bot said last has been heard."""
+        return self._has_ended
 
     async def say(self, sound: Sound) -> None:
         """Say something, and return when it has been said."""
@@ -212,7 +204,9 @@ class Room(BaseTransport):
 
     def end(self) -> None:
         """Take note that there is no pipeline any more, or never was."""
+        self._has_ended = True
         self._mouth.end()
+        self._on_end()
 
     async def press(self, keys: str) -> None:
         """Press keys."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -55,24 +56,43 @@ class Stage:
         with asyncio.Runner(loop_factory=VirtualTimeLoop if self.is_virtual else None) as runner:
             return runner.run(main())
 
+    def check(self) -> None:
+        """Make sure that calls can be held so.
+
+        Raises:
+            SettingsError: It is to be the API itself and there is no key, or the brain's file is wrong.
+            VoicepipeError: There is no such file.
+            MissingExtraError: The voice is not installed.
+        """
+        self._speech_engine()
+        if not self.live:
+            self._script()
+        elif not os.environ.get(KEY_VARIABLE):
+            raise SettingsError(KEY_VARIABLE, "is not set; without it there is only the local server")
+
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[OpenAIPlace]:
         """Yield where the Realtime API is, as long as it is entered.
 
         Raises:
-            SettingsError: It is to be the API itself and there is no key, or the brain's file is wrong.
-            MissingExtraError: The voice is not installed.
+            VoicepipeError: As `check`.
         """
+        self.check()
         speech = self._speech_engine()
         if self.live:
-            key = os.environ.get(KEY_VARIABLE, "")
-            if not key:
-                raise SettingsError(KEY_VARIABLE, "is not set; without it there is only the local server")
-            yield OpenAIPlace(live_url(), key, is_local=False, speech=speech)
+            yield OpenAIPlace(live_url(), os.environ[KEY_VARIABLE], is_local=False, speech=speech)
             return
-        script = Script.default() if self.brain is None else Script.load(self.brain)
-        async with LocalServer(speech=speech, brain=ScriptBrain(script)) as server:
+        async with LocalServer(speech=speech, brain=ScriptBrain(self._script())) as server:
             yield OpenAIPlace(server.url, "local", is_local=True, speech=speech)
 
+    def _script(self) -> Script:
+        return Script.default() if self.brain is None else Script.load(self.brain)
+
     def _speech_engine(self) -> SpeechEngine:
-        return speech_engine(self.speech or ("local" if self.live else "tones"))
+        return _loaded(self.speech or ("local" if self.live else "tones"))
+
+
+@cache
+def _loaded(name: SpeechEngineName) -> SpeechEngine:
+    """Return a speech engine; real speech takes its time to load."""
+    return speech_engine(name)
