@@ -1,4 +1,4 @@
-"""The commands for who writes a bot: `init`, `test`, and their options. What they do is in modules of their own."""
+"""The commands for who writes a bot: `init`, `doctor`, `test`. What they do is in modules of their own."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Speech(Enum):
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(init)
+    app.command()(doctor)
     app.command("test")(play)
 
 
@@ -44,6 +45,25 @@ def init(
         write(name, style=style.value, into=Path())
     except EXPECTED as error:
         fail(error)
+
+
+def doctor(
+    bot: Annotated[Path, typer.Argument(help="The bot's file.")],
+    local: Annotated[bool, typer.Option("--local", help="It is to talk with the local server.")] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Also try whether the hosts can be reached that it talks with.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say what a bot would send, what would be refused, and what is missing. Exit code 1 if something would fail."""
+    logger.remove()
+    from voicepipe.cli.doctor import run_doctor
+
+    try:
+        code = run_doctor(bot, local=local, online=online, json=json)
+    except EXPECTED as error:
+        fail(error)
+    raise typer.Exit(code)
 
 
 def play(  # noqa: PLR0917 - the options of a command are its arguments
