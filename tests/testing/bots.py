@@ -11,6 +11,9 @@ PHONE = written("bot", "phone")[Path("bot.py")]
 AGENT = written("bot", "agent")[Path("bot.py")]
 BRAIN = written("bot", "pipeline")[Path("scenarios/brain.yaml")]
 
+ENDS = PHONE.replace('first_message="Hello, this is the shop!"', 'first_message=""')
+"""Hangs up a telephone call when it is told to."""
+
 STYLES = {"pipeline": PIPELINE, "phone": PHONE, "agent": AGENT}
 
 LEAVES = """

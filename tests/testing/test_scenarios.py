@@ -13,8 +13,9 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+import voicepipe
 from tests.support.tones import spoken
-from tests.testing.bots import BRAIN, FAILS, KEYS, LEAVES, PHONE, PIPELINE, REFUSED
+from tests.testing.bots import BRAIN, ENDS, FAILS, KEYS, LEAVES, PHONE, PIPELINE, REFUSED
 from voicepipe.cli.app import app
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.testing.files import find, is_scenario_file, load
@@ -35,6 +36,10 @@ class Desk:
         self.folder = folder
         self.bot(PIPELINE)
         (folder / "brain.yaml").write_text(BRAIN)
+        (folder / "echo.yaml").write_text("otherwise: 'You said {heard}.'\n")
+        (folder / "ends.yaml").write_text(
+            "rules:\n- {hear: goodbye, say: Goodbye!, call: {name: end_call, arguments: {reason: that is all}}}\n"
+        )
 
     def bot(self, text: str) -> None:
         (self.folder / "bot.py").write_text(text)
@@ -185,6 +190,15 @@ class TestWhatACallerDoes:
         turns = "- user: Where is order 42?\n  audio: asked.wav\n  expect: [{event: response, text_contains: on its way}]"
         assert desk.play(turns, "user: {modality: audio, speech: {service: tones}}").failures == []
 
+    def test_a_person_is_understood_by_real_ears_and_answered_in_a_real_voice(self, desk):
+        recording = Path(voicepipe.__file__).parent / "local" / "recordings" / "go_forward.wav"
+        turns = (
+            f"- user: Go forward ten meters.\n  audio: {recording}\n"
+            "  expect:\n  - {event: user_transcription, text_contains: go forward 10 meters}\n"
+            "  - {event: response, text_contains: go forward}\n"
+        )
+        assert desk.play(turns, "brain: echo.yaml").failures == []
+
     def test_keys_are_pressed(self, desk):
         desk.bot(KEYS)
         assert desk.play(
@@ -221,6 +235,12 @@ class TestWholeCalls:
         assert desk.play(ASKED, "call: {ended_by: bot, end_reason: that is all}").passed
         [failure] = desk.play(f"{ASKED}  expect: [{{event: response}}]\n- user: Thank you.\n").failures
         assert failure == "turn 2: the call had ended before"
+
+    @pytest.mark.parametrize("bot", [LEAVES, ENDS])
+    def test_that_the_bot_hangs_up_can_be_awaited(self, bot, desk):
+        desk.bot(bot)
+        turns = "- user: Goodbye.\n  expect: [{event: response}, {event: call_ended, text_contains: that is all}]\n"
+        assert desk.play(turns, "brain: ends.yaml\ncall: {ended_by: bot}").failures == []
 
     def test_what_is_awaited_when_the_bot_has_left_is_not_awaited_long(self, desk):
         desk.bot(LEAVES)

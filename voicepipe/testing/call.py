@@ -137,6 +137,11 @@ class Call:
         """Whether it is over, whoever ended it."""
         return self._line.has_ended
 
+    def note_end(self) -> None:
+        """Have `call_ended` be among what happened, if the call has ended."""
+        if self.has_ended and not any(event.event == "call_ended" for event in self.witness.events):
+            self.witness.note("call_ended", self.witness.end_reason)
+
     @property
     def hung_up(self) -> bool:
         """Whether the caller ended it."""

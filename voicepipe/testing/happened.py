@@ -12,6 +12,8 @@ from pipecat.frames.frames import VADUserStartedSpeakingFrame, VADUserStoppedSpe
 from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
     ErrorFrame,
     Frame,
     FunctionCallCancelFrame,
@@ -97,6 +99,8 @@ class Witness(FirstHopObserver):
         """All there was."""
         self.watch = AnswerWatch(LINGER_MS)
         """Tells when an answer is over."""
+        self.end_reason = ""
+        """What was given as the reason for the pipeline's end."""
         self._news = asyncio.Event()
         self._speech_from_ms: float | None = None
         self._response: list[str] | None = None
@@ -221,6 +225,9 @@ class Witness(FirstHopObserver):
         if name is not None:
             self.note("function_call_stopped", name=name, args=args)
 
+    def _ended(self, frame: EndFrame | CancelFrame) -> None:
+        self.end_reason = self.end_reason or str(frame.reason or "")
+
     def _failed(self, frame: ErrorFrame) -> None:
         self.note("error", frame.error)
 
@@ -241,6 +248,8 @@ class Witness(FirstHopObserver):
         FunctionCallResultFrame: _returned,
         FunctionCallCancelFrame: _given_up,
         ErrorFrame: _failed,
+        EndFrame: _ended,
+        CancelFrame: _ended,
     }
 
 

@@ -21,8 +21,9 @@ from voicepipe.testing.stage import Stage
 from voicepipe.transports.sound import Sound
 
 _ANSWER_SECS: Final = 20.0
-"""How long the caller waits for an answer that is not expected before going on."""
+"""How long the caller waits for an answer that is not expected before going on, and for what a turn is said after."""
 _SCENARIO_SECS: Final = 900.0
+_LOOK_SECS: Final = 0.5
 _STRAGGLERS_SECS: Final = 0.2
 """How long after its end something of a call may still be noted."""
 
@@ -183,7 +184,7 @@ class _Player:
         return None
 
     async def _seen(self, event: str) -> Happened | None:
-        until_ms = now_ms() + 60_000
+        until_ms = now_ms() + _ANSWER_SECS * 1000
         while True:
             seen = [one for one in self._events[self._turn_start :] if one.event == event]
             if seen:
@@ -223,6 +224,7 @@ class _Player:
                 return None
             if self._call.has_ended:
                 await self._call.witness.changed_within(_STRAGGLERS_SECS)
+                self._call.note_end()
                 await self._listen(begin)
                 if search.meets(expectation, self._events, until_ms):
                     return None
@@ -256,5 +258,13 @@ class _Player:
             await self._call.words(event)
 
     async def _news(self, until_ms: float) -> bool:
-        """Wait for something to happen; False if nothing does in time."""
-        return await self._call.witness.changed_within((until_ms - now_ms()) / 1000)
+        """Wait for something to happen, or for a moment: that a call has ended may be nothing that happens in it.
+
+        Returns:
+            False if the time is over.
+        """
+        left_secs = (until_ms - now_ms()) / 1000
+        if left_secs <= 0:
+            return False
+        await self._call.witness.changed_within(min(left_secs, _LOOK_SECS))
+        return True

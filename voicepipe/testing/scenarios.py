@@ -29,6 +29,7 @@ _TEXTS: Final = (
     "response",
     "bot_interrupted",
     "error",
+    "call_ended",
 )
 _TIMED: Final = ("response", "bot_started_speaking")
 _CALLS: Final = ("function_call", "function_call_stopped")
