@@ -16,6 +16,7 @@ PACKAGE = Path(voicepipe.__file__).parent
 # Each layer may import those after it, and itself.
 LAYERS = [
     "cli",
+    "testing",
     "browser",
     "bots",
     "phone",

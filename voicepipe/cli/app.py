@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from voicepipe.cli import calls, phone_commands
+from voicepipe.cli import calls, making, phone_commands
 from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, fail
 from voicepipe.cli.log import set_log
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 app.add_typer(calls.app)
 phone_commands.register(app)
+making.add_to(app)
 
 
 class Wire(Enum):
