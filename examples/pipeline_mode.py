@@ -63,7 +63,7 @@ class LocalVoice(TTSService):  # CartesiaTTSService takes this place.
 
 
 async def main(answer: str = "answer.wav") -> None:
-    question = b"".join(piece.tobytes() for piece in SPEECH.voice.speak("Spell cat."))
+    question = b"".join(piece.tobytes() for piece in SPEECH.voice.speak("Who are you?"))
     transport = WavFileTransport(Sound(question, SPEECH.voice.sample_rate), answer_path=answer)
     turns = aggregators.LLMUserAggregatorParams(user_turn_strategies=strategies.ExternalUserTurnStrategies())
     context = aggregators.LLMContextAggregatorPair(LLMContext(), user_params=turns)

@@ -70,7 +70,7 @@ class TestWires:
 
     async def test_pipeline_mode(self, answer):
         await example("pipeline_mode").main(answer)
-        assert heard_in(Path(answer)).replace(" ", "") == "C,A,T."
+        assert heard_in(Path(answer)).startswith(GREETING)
 
 
 @pytest.mark.virtual_time
