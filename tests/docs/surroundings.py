@@ -212,7 +212,7 @@ async def openai_realtime(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Asyn
     async with tone_server(on_event=note) as server:
         llm = OpenAIRealtimeLLMService(api_key="any", base_url=server.url)
         async with running(llm) as bot:
-            said = [{"role": "user", "content": "hello"}]
+            said = [{"role": "user", "content": "who are you"}]
             await bot.worker.queue_frame(all_frames.LLMMessagesAppendFrame(said, run_llm=True))
             await bot.down.wait_for(all_frames.LLMFullResponseEndFrame)
             stage.names.update(
