@@ -30,7 +30,9 @@ LAYERS = [
     "audio",
     "pipeline",
     "hops",
+    "shortcuts",
     "frames",
+    "quick_socket",
     "errors",
 ]
 ALLOWED_UPWARDS = {("local", "services.openai.realtime.events")}

@@ -236,10 +236,11 @@ class PhoneServer:
             return web.Response(status=403)
         response = web.WebSocketResponse(max_msg_size=self._limits.message_bytes, compress=False, timeout=2.0)
         await response.prepare(request)
-        socket = AiohttpSocket(response, self._limits.silent_stream_secs)
-        transport = TelephonyTransport(
-            socket, carrier=self._carrier.name, limits=StreamLimits(start_secs=self._limits.stream_wait_secs)
+        socket = AiohttpSocket(response)
+        limits = StreamLimits(
+            start_secs=self._limits.stream_wait_secs, silent_secs=self._limits.silent_stream_secs
         )
+        transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=limits)
         if await self._is_let_in(ticket, transport):
             await ticket.holder.converse(transport)
         else:

@@ -46,7 +46,8 @@ async def test_the_clear_goes_ahead_of_all_that_waits():
     for message in ("sound 1", "mark 1", "sound 2"):
         queue.put(message)
     assert await queue.next() == "sound 1"
-    queue.put_instead("clear")
+    queue.clear()
+    queue.put("clear")
     queue.put("sound 3")
     assert [await queue.next(), await queue.next()] == ["clear", "sound 3"]
 

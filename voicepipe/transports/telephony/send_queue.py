@@ -40,11 +40,15 @@ class SendQueue:
         self.put(message)
         return True
 
-    def put_instead(self, message: str) -> None:
-        """Throw away all that waits, and add a message."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._messages
+
+    def clear(self) -> None:
+        """Throw away all that waits."""
         self._messages.clear()
         self._chars = 0
-        self.put(message)
 
     async def next(self) -> str:
         """Return the message whose turn it is, after the one before has gone; wait until there is one."""
