@@ -29,6 +29,7 @@ from voicepipe.frames import (
     SystemFrame,
     TTSAudioRawFrame,
 )
+from voicepipe.shortcuts import EVENTS, Push, Way, watchers
 
 SOUND: Final = frozenset(
     {
@@ -41,12 +42,6 @@ SOUND: Final = frozenset(
     }
 )
 """The frames that go the quick way, subclasses excluded: what moves many times a second."""
-_EVENTS: Final = (
-    "on_before_process_frame",
-    "on_after_process_frame",
-    "on_before_push_frame",
-    "on_after_push_frame",
-)
 
 
 class SoundHops(FrameProcessor):
@@ -54,23 +49,35 @@ class SoundHops(FrameProcessor):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.__listeners = [self._event_handlers[event] for event in _EVENTS]
-        self.__hops: FrameProcessorSetup | None = None
+        self.__is_set_up = False
+        self.__has_listeners = False
         self.__waiting = 0
         self.__is_paused = False
+        self.__ways: dict[FrameDirection, Way] = {}
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Take note of who observes the pipeline."""
         await super().setup(setup)
         # Reading an attribute of a setup takes as long as the rest of a hop.
         self.__observer, self.__clock = setup.observer, setup.clock
-        self.__hops = setup
+        self.__watchers = watchers(setup.observer)
+        self.__is_set_up = True
+
+    def add_event_handler(self, event_name: str, handler: Any) -> None:
+        """Add an event handler; with one of a frame's way, sound goes Pipecat's way, which calls it."""
+        super().add_event_handler(event_name, handler)
+        self.__look_for_listeners()
+
+    def remove_event_handler(self, event_name: str, handler: Any) -> None:
+        """Remove an event handler."""
+        super().remove_event_handler(event_name, handler)
+        self.__look_for_listeners()
+
+    def __look_for_listeners(self) -> None:
+        self.__has_listeners = any(self._event_handlers[event].handlers for event in EVENTS)
 
     def _goes_quickly(self, frame: Frame) -> bool:
-        if type(frame) not in SOUND or self.__hops is None:
-            return False
-        before, after, before_push, after_push = self.__listeners
-        return not (before.handlers or after.handlers or before_push.handlers or after_push.handlers)
+        return type(frame) in SOUND and self.__is_set_up and not self.__has_listeners
 
     async def queue_frame(
         self,
@@ -120,7 +127,7 @@ class SoundHops(FrameProcessor):
         """Do what is to be done with every frame; with sound, only the observers are told."""
         if not self._goes_quickly(frame):
             await super().process_frame(frame, direction)
-        elif self.__observer is not None:
+        elif self.__watchers and self.__observer is not None:
             await self.__observer.on_process_frame(
                 FrameProcessed(self, frame, direction, self.__clock.get_time())
             )
@@ -134,12 +141,21 @@ class SoundHops(FrameProcessor):
         if neighbour is None:
             return
         try:
+            if not self.__watchers:
+                await self._way_to(neighbour, direction)(frame, direction)
+                return
             if self.__observer is not None:
                 pushed = FramePushed(self, neighbour, frame, direction, self.__clock.get_time())
                 await self.__observer.on_push_frame(pushed)
             await neighbour.queue_frame(frame, direction)
         except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
             await _tell(self, "Uncaught exception", error)
+
+    def _way_to(self, neighbour: FrameProcessor, direction: FrameDirection) -> Push:
+        way = self.__ways.get(direction)
+        if way is None or way.neighbour is not neighbour:
+            way = self.__ways[direction] = Way(neighbour, direction)
+        return way.push
 
 
 async def _tell(processor: FrameProcessor, what: str, error: Exception) -> None:
