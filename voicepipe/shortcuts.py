@@ -42,46 +42,60 @@ def watchers(observer: BaseObserver | None) -> Mapping[Any, Any] | tuple[Any, ..
 
 
 class Way:
-    """From a processor to the next one that does something with sound.
+    """From a processor to the next one that does something with a kind of sound.
 
     Args:
         neighbour: The next processor.
         direction: In which direction it is the next.
+        kind: Of the sound.
     """
 
-    def __init__(self, neighbour: FrameProcessor, direction: FrameDirection) -> None:
+    def __init__(self, neighbour: FrameProcessor, direction: FrameDirection, kind: type[Frame]) -> None:
         self.neighbour = neighbour
         """Where it begins."""
-        self._direct: Push = neighbour.queue_frame
-        self._around: Push = neighbour.queue_frame
-        self._passed: list[Any] = []
+        self.take: Push = neighbour.queue_frame
+        """Takes a frame there."""
+        self._events: list[Any] = []
         at: FrameProcessor | None = neighbour
         while at is not None:
-            push = self._through(at, direction)
+            self._around: Push = at.queue_frame
+            if kind in vars(type(at)).get("passed_by", ()) and at._enable_direct_mode:
+                self._pass(at)
+                at = _next(at, direction)
+                continue
+            push = _end(at, direction)
             if push is None:
-                self._around = at.queue_frame
-                return
-            self._passed += [at._event_handlers[event] for event in EVENTS]
+                break
+            self._pass(at)
+            self._around = push
             owner = getattr(push, "__self__", None)
             if type(owner) is not Pipeline:
-                self._around = push
-                return
-            at = owner._next if direction is FrameDirection.DOWNSTREAM else owner._prev
-            self._passed += [owner._event_handlers[event] for event in EVENTS]
+                break
+            self._pass(owner)
+            at = _next(owner, direction)
+        if self._events:
+            self.take = self._take_around
 
-    @property
-    def push(self) -> Push:
-        """Takes a frame there; through every processor between, if somebody listens to one of them."""
-        for event in self._passed:
+    def _pass(self, processor: FrameProcessor) -> None:
+        self._events += [processor._event_handlers[event] for event in EVENTS]
+
+    async def _take_around(self, frame: Frame, direction: FrameDirection) -> None:
+        for event in self._events:
             if event.handlers:
-                return self._direct
-        return self._around
+                # Somebody listens to one of those between.
+                await self.neighbour.queue_frame(frame, direction)
+                return
+        await self._around(frame, direction)
 
-    @staticmethod
-    def _through(at: FrameProcessor, direction: FrameDirection) -> Push | None:
-        """Return what an end of a pipeline does with a frame; None of anything else."""
-        if type(at) is PipelineSink and direction is FrameDirection.DOWNSTREAM:
-            return cast("Push", at._downstream_push_frame)
-        if type(at) is PipelineSource and direction is FrameDirection.UPSTREAM:
-            return cast("Push", at._upstream_push_frame)
-        return None
+
+def _next(processor: FrameProcessor, direction: FrameDirection) -> FrameProcessor | None:
+    return processor._next if direction is FrameDirection.DOWNSTREAM else processor._prev
+
+
+def _end(processor: FrameProcessor, direction: FrameDirection) -> Push | None:
+    """Return what an end of a pipeline does with a frame; None of anything else."""
+    if type(processor) is PipelineSink and direction is FrameDirection.DOWNSTREAM:
+        return cast("Push", processor._downstream_push_frame)
+    if type(processor) is PipelineSource and direction is FrameDirection.UPSTREAM:
+        return cast("Push", processor._upstream_push_frame)
+    return None

@@ -28,7 +28,7 @@ from voicepipe.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
@@ -46,6 +46,8 @@ class TelephonyOutput(SoundHops):
         stream: The carrier's stream, started by the input.
         on_dead: Awaited if the socket takes nothing any more.
     """
+
+    passed_by = USERS_SOUND
 
     def __init__(
         self, stream: MediaStream, *, on_dead: Callable[[], Awaitable[None]], name: str | None = None
@@ -75,12 +77,17 @@ class TelephonyOutput(SoundHops):
             # Before anything else is done with it: each message that goes out earlier is heard for longer.
             self._clear()
         await super().process_frame(frame, direction)
+        if isinstance(frame, OutputAudioRawFrame):
+            await self._say(frame)
+        elif type(frame) not in SOUND:
+            await self._act_on(frame)
+        await self.push_frame(frame, direction)
+
+    async def _act_on(self, frame: Frame) -> None:
         if isinstance(frame, StartFrame):
             self._start()
         elif isinstance(frame, InterruptionFrame):
             await self._cut()
-        elif isinstance(frame, OutputAudioRawFrame):
-            await self._say(frame)
         elif isinstance(frame, OutputDTMFFrame | OutputDTMFUrgentFrame):
             await self._press("".join(key.value for key in frame.buttons or []))
         elif isinstance(frame, TTSStartedFrame):
@@ -92,7 +99,6 @@ class TelephonyOutput(SoundHops):
             await self._close()
         elif isinstance(frame, CancelFrame):
             await self._close()
-        await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:
         """Leave no task and no socket behind."""
@@ -189,12 +195,12 @@ class TelephonyOutput(SoundHops):
             return
         wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
         tells_begin = wire.answers_idle_marks and not self._probe.gets_no_marks
-        if was_idle and tells_begin:
-            self._stream.send(wire.mark(self._playout.begins(self._context_id)))
-        if not self._stream.send_sound(wire.media(sound)):
+        media, duration_ms = wire.media(sound), wire.outgoing.duration_ms(sound)
+        if not self._stream.has_room_for(media):
             return
-        duration_ms = wire.outgoing.duration_ms(sound)
-        self._stream.send(wire.mark(self._playout.sent(self._context_id, duration_ms, now)))
+        begin = [wire.mark(self._playout.begins(self._context_id))] if was_idle and tells_begin else []
+        end = wire.mark(self._playout.sent(self._context_id, duration_ms, now))
+        self._stream.send(*begin, media, end)
         if self._following is None:
             self._following = self.create_task(self._follow(), "follow")
         if was_idle and not tells_begin:

@@ -141,28 +141,28 @@ class MediaStream:
                 logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
             return ()
 
-    def send(self, message: str) -> None:
-        """Send a message, without waiting."""
-        if not self._sent_now(message):
-            self._queue.put(message)
+    def send(self, *messages: str) -> None:
+        """Send messages, without waiting; those that are sent at once go to the socket together."""
+        if not self._sent_now(messages):
+            for message in messages:
+                self._queue.put(message)
 
-    def send_sound(self, message: str) -> bool:
-        """Send a message of sound, without waiting; False if it was dropped because too much waits already."""
-        if self._sent_now(message):
-            return True
-        taken = self._queue.put_sound(message)
-        if not taken and self._queue.dropped == 1:
+    def has_room_for(self, message: str) -> bool:
+        """Whether a message of sound may be sent; if too much waits already it is to be dropped, which is counted."""
+        has_room = self._queue.has_room_for(message)
+        if not has_room and self._queue.dropped == 1:
             logger.warning(f"{self.wire.name} does not keep up, sound is dropped")
-        return taken
+        return has_room
 
     def send_instead(self, message: str) -> None:
         """Send a message ahead of all that waits, which is thrown away."""
         self._queue.clear()
         self.send(message)
 
-    def _sent_now(self, message: str) -> bool:
-        is_first = self._queue.is_empty and not self._is_closed
-        return is_first and self._prompt is not None and self._prompt.send_now(message.encode())
+    def _sent_now(self, messages: Sequence[str]) -> bool:
+        if self._prompt is None or self._is_closed or not self._queue.is_empty:
+            return False
+        return self._prompt.send_now(*[message.encode() for message in messages])
 
     async def write(self) -> None:
         """Carry what is sent to the socket, until that ends or takes nothing any more."""
