@@ -9,14 +9,18 @@ Measured with a relay of G.711 between two such sockets (25 calls, uvloop): 2.5 
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections import deque
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConcurrencyError
 from websockets.frames import Frame, Opcode
-from websockets.protocol import SERVER, Protocol, State
+from websockets.protocol import SERVER, Event, Protocol, State
 
 try:
     from websockets.speedups import apply_mask
@@ -27,10 +31,16 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 _WHOLE_TEXT: Final = 0x81
 """The first byte of a frame that is a whole text message without any extension."""
 _CONTROL: Final = 0x08
+_DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_MOST_WAITING: Final = 16
+_FEW_WAITING: Final = 4
+"""Beyond so many messages nothing is read until there are but few: the package's own bounds."""
 
 
 class QuickConnection(Connection):
     """A connection whose whole text messages come and go quickly. It is one of the package's in all other respects.
+
+    A message is received as a whole; `recv_streaming` gives it in one piece.
 
     Attributes:
         heard_at: When the last bytes came, be they of a message, a ping or a pong; the loop's time in seconds.
@@ -49,6 +59,12 @@ class QuickConnection(Connection):
         # A frame that has not come as a whole, and how much is missing at least.
         self._begun: list[bytes] = []
         self._missing = 0
+        # Messages that nobody has asked for yet: whether it is text, and its bytes.
+        self._arrived: deque[tuple[bool, bytes]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_held = self._is_lost = False
+        self._fragments: list[bytes] = []
+        self._fragments_are_text = False
 
     # What comes in.
 
@@ -124,14 +140,76 @@ class QuickConnection(Connection):
             return 0
         if data[at] == _WHOLE_TEXT and not self._is_fragmented:
             payload = data[begin:end]
-            if is_masked:
-                payload = apply_mask(payload, data[begin - 4 : begin])
-            self.recv_messages.put(Frame(Opcode.TEXT, payload))
+            self._arrive(True, apply_mask(payload, data[begin - 4 : begin]) if is_masked else payload)
         else:
             if not data[at] & _CONTROL:
                 self._is_fragmented = data[at] < 0x80
             super().data_received(data[at:end])
         return end
+
+    def process_event(self, event: Event) -> None:
+        """Take what the package found: of messages it is those that do not come quickly."""
+        if not isinstance(event, Frame) or event.opcode not in _DATA:
+            super().process_event(event)
+            return
+        if event.opcode is not Opcode.CONT:
+            self._fragments_are_text = event.opcode is Opcode.TEXT
+        self._fragments.append(bytes(event.data))
+        if event.fin:
+            self._arrive(self._fragments_are_text, b"".join(self._fragments))
+            self._fragments.clear()
+
+    def _arrive(self, is_text: bool, message: bytes) -> None:
+        self._arrived.append((is_text, message))
+        waiter = self._waiter
+        if waiter is not None:
+            if not waiter.done():
+                waiter.set_result(None)
+        elif len(self._arrived) > _MOST_WAITING and not self._is_held:
+            self._is_held = True
+            self.transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that there is nothing to come any more."""
+        super().connection_lost(exc)
+        self._is_lost = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def recv(self, decode: bool | None = None) -> Any:
+        """Return the next message; as in the package, text as `str` and all else as `bytes` unless `decode` says otherwise.
+
+        Raises:
+            ConnectionClosed: There is none any more.
+            ConcurrencyError: Somebody else waits for one.
+        """
+        if self._waiter is not None:
+            raise ConcurrencyError("cannot call recv while another coroutine is already running recv")
+        while not self._arrived:
+            if self._is_lost:
+                return await super().recv(decode)
+            self._waiter = self.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        is_text, message = self._arrived.popleft()
+        if self._is_held and len(self._arrived) < _FEW_WAITING:
+            self._is_held = False
+            self.transport.resume_reading()
+        if not (is_text if decode is None else decode):
+            return message
+        try:
+            return message.decode()
+        except UnicodeDecodeError:
+            if not self._is_lost:
+                # The package ends the connection over this, in its own words.
+                self.recv_messages.put(Frame(Opcode.TEXT, message))
+            return await super().recv(decode)
+
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+        """Yield the next message in one piece."""
+        yield await self.recv(decode)
 
     # What goes out.
 

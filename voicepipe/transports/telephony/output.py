@@ -63,9 +63,12 @@ class TelephonyOutput(SoundHops):
         self._is_open = False
         self._is_speaking = False
         self._line_is_up = True
-        self._mark_came = asyncio.Event()
+        self._is_played = asyncio.Event()
+        self._is_played.set()
+        self._due_ms = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._overdue: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
         self._refused_channels = False
 
@@ -113,13 +116,16 @@ class TelephonyOutput(SoundHops):
             return
         for position in self._playout.returned(name, self._now_ms()):
             await self._tell(position)
-        self._mark_came.set()
+        if self._playout.is_playing:
+            self._expect_marks()
+        elif not self._is_played.is_set():
+            await self._all_is_played()
 
-    def line_ended(self) -> None:
+    async def line_ended(self) -> None:
         """Take note that the carrier has left: nothing is heard any more, and no mark comes back."""
         self._line_is_up = False
         self._playout.give_up()
-        self._mark_came.set()
+        await self._all_is_played()
 
     # Sound.
 
@@ -201,8 +207,9 @@ class TelephonyOutput(SoundHops):
         begin = [wire.mark(self._playout.begins(self._context_id))] if was_idle and tells_begin else []
         end = wire.mark(self._playout.sent(self._context_id, duration_ms, now))
         self._stream.send(*begin, media, end)
-        if self._following is None:
-            self._following = self.create_task(self._follow(), "follow")
+        if self._is_played.is_set():
+            self._is_played.clear()
+            self._expect_marks()
         if was_idle and not tells_begin:
             sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
             await self._tell(Position(self._context_id, sent_before_ms, now))
@@ -210,7 +217,7 @@ class TelephonyOutput(SoundHops):
     async def _end_of_speech(self) -> None:
         await self._finish_sound()
         self._is_open = False
-        if self._following is None:
+        if not self._playout.is_playing:
             await self._say_stopped()
 
     async def _press(self, keys: str) -> None:
@@ -228,20 +235,35 @@ class TelephonyOutput(SoundHops):
 
     # What was heard.
 
-    async def _follow(self) -> None:
-        """Go along with what is played until all of it has been."""
-        while self._playout.is_playing:
-            self._mark_came.clear()
-            grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
-            wait_ms = self._playout.overdue_in_ms(self._now_ms()) + grace_ms
-            try:
-                async with asyncio.timeout(wait_ms / 1000):
-                    await self._mark_came.wait()
-            except TimeoutError:
-                # Unless more was sent meanwhile.
-                if self._playout.overdue_in_ms(self._now_ms()) <= 0:
-                    await self._marks_are_missing()
-        self._following = None
+    def _expect_marks(self) -> None:
+        """Look again when the last mark should be here, counted from now: sound was sent, or a mark came."""
+        now = self._now_ms()
+        grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
+        self._due_ms = now + self._playout.overdue_in_ms(now) + grace_ms
+        if self._timer is None:
+            self._look_when_due()
+
+    def _look_when_due(self) -> None:
+        self._timer = asyncio.get_running_loop().call_at(self._due_ms / 1000, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._playout.is_playing and self._now_ms() < self._due_ms:
+            self._look_when_due()
+        elif self._playout.is_playing and self._overdue is None:
+            self._overdue = self.create_task(self._marks_are_overdue(), "marks are overdue")
+
+    async def _marks_are_overdue(self) -> None:
+        # Unless more was sent meanwhile.
+        if self._playout.overdue_in_ms(self._now_ms()) <= 0:
+            await self._marks_are_missing()
+            await self._all_is_played()
+        elif self._playout.is_playing:
+            self._expect_marks()
+        self._overdue = None
+
+    async def _all_is_played(self) -> None:
+        self._is_played.set()
         await self._say_stopped()
 
     async def _marks_are_missing(self) -> None:
@@ -280,7 +302,7 @@ class TelephonyOutput(SoundHops):
             self._resampler.reset()
         if self._packer is not None:
             self._packer.reset()
-        await self._stop_following()
+        await self._expect_no_marks()
         for position in positions:
             await self._push_mark(position)
         await self._say_stopped()
@@ -288,14 +310,12 @@ class TelephonyOutput(SoundHops):
     async def _play_out(self) -> None:
         await self._finish_sound()
         self._is_open = False
-        # Not the task itself: a barge-in or a CancelFrame cancels it, and that is no reason to cancel this.
-        if self._following is not None:
-            await asyncio.wait([self._following])
+        await self._is_played.wait()
         if self._writing is not None:
             await self._stream.until_sent()
 
     async def _close(self) -> None:
-        await self._stop_following()
+        await self._expect_no_marks()
         writing, self._writing = self._writing, None
         probing, self._probing = self._probing, None
         for task in (writing, probing):
@@ -303,8 +323,12 @@ class TelephonyOutput(SoundHops):
                 await self.cancel_task(task)
         await self._stream.close()
 
-    async def _stop_following(self) -> None:
-        task, self._following = self._following, None
+    async def _expect_no_marks(self) -> None:
+        self._is_played.set()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        task, self._overdue = self._overdue, None
         if task is not None:
             await self.cancel_task(task)
 
