@@ -53,7 +53,7 @@ class QuickConnection(Connection):
         # A log of frames has to show all of them.
         self._goes_quickly = not self.protocol.debug
         self._longest = _longest_message(self.protocol)
-        self._head_is_over = False
+        self._head_is_over = self.protocol.state is State.OPEN
         self._end_of_before = b""
         self._is_fragmented = False
         # A frame that has not come as a whole, and how much is missing at least.
