@@ -33,7 +33,9 @@ LAYERS = [
     "pipeline",
     "own_files",
     "hops",
+    "shortcuts",
     "frames",
+    "quick_socket",
     "errors",
     "plain_words",
 ]

@@ -258,10 +258,10 @@ class PhoneServer:
         response = web.WebSocketResponse(max_msg_size=self._limits.message_bytes, compress=False, timeout=2.0)
         await response.prepare(request)
         socket = AiohttpSocket(response)
-        waits = StreamLimits(
+        limits = StreamLimits(
             start_secs=self._limits.stream_wait_secs, silent_secs=self._limits.silent_stream_secs
         )
-        transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=waits)
+        transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=limits)
         if await self._is_let_in(ticket, transport):
             with ticket.holder.logs():
                 await ticket.holder.converse(transport)

@@ -12,8 +12,9 @@ from loguru import logger
 from websockets.exceptions import ConnectionClosed
 
 from voicepipe.errors import SettingsError
+from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.events import Send
-from voicepipe.realtime.handshake import Endpoint, HeardConnection, shake_hands
+from voicepipe.realtime.handshake import Endpoint, shake_hands
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Connection:
         self._on_message = on_message
         self._on_closed = on_closed
         self._limits = limits or Limits()
-        self._socket: HeardConnection | None = None
+        self._socket: QuickClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -127,7 +128,12 @@ class Connection:
         return self._queued_bytes
 
     def send(self, message: Send) -> bool:
-        """Queue a message; it goes out in order. Sound is dropped, and counted, when the queue is full; False then."""
+        """Send a message, in order: at once if the socket takes it, else when it does.
+
+        Sound is dropped, and counted, when too much waits; False then.
+        """
+        if not self._queue and self._socket is not None and self._socket.send_now(message.message):
+            return True
         size = len(message.message)
         if message.droppable and self._queued_bytes + size > self._limits.max_queued_bytes:
             self.dropped += 1
@@ -159,7 +165,7 @@ class Connection:
         if socket is not None:
             await socket.close()
 
-    def _judge_silence(self, socket: HeardConnection, idle_secs: float) -> None:
+    def _judge_silence(self, socket: QuickClientConnection, idle_secs: float) -> None:
         """Cut the socket if nothing came for too long; otherwise come back when that may be so."""
         loop = asyncio.get_running_loop()
         # While a message is being handled nothing is read, and silence means nothing.
@@ -171,7 +177,7 @@ class Connection:
             return
         self._silence = loop.call_at(deadline, self._judge_silence, socket, idle_secs)
 
-    async def _read(self, socket: HeardConnection) -> None:
+    async def _read(self, socket: QuickClientConnection) -> None:
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -192,7 +198,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - a fault in handling one message must not end a call
             logger.opt(exception=error).error(f"a message from {self._endpoint.shown} could not be handled")
 
-    async def _write(self, socket: HeardConnection) -> None:
+    async def _write(self, socket: QuickClientConnection) -> None:
         try:
             while True:
                 await self._something_to_send.wait()

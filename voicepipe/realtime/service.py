@@ -36,9 +36,10 @@ from voicepipe.frames import (
     LLMServiceMetadataFrame,
     LLMUpdateSettingsFrame,
     MetricsFrame,
+    PlaybackMarkFrame,
     TranscriptionFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, SoundHops
 from voicepipe.plain_words import one_line
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.backlog import Backlog
@@ -337,6 +338,11 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             await self._inputs.hear(frame)
             await self.push_frame(frame, direction)
             return
+        if isinstance(frame, PlaybackMarkFrame):
+            await super().process_frame(frame, direction)
+            self.turns.mark(frame)
+            await self.push_frame(frame, direction)
+            return
         if isinstance(frame, LLMUpdateSettingsFrame):
             if frame.delta is None and frame.service in (None, self):
                 frame.delta = type(self._settings).from_mapping(frame.settings)
@@ -353,7 +359,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame; what functions gave passes here on its way down and is told to the model."""
-        if direction == FrameDirection.DOWNSTREAM:
+        if type(frame) not in SOUND and direction == FrameDirection.DOWNSTREAM:
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):

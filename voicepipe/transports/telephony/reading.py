@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -102,7 +102,7 @@ def callers_sound(event: Json) -> list[SoundArrived]:
         return []
     payload = text(media, "payload")
     try:
-        sound = b64decode(payload, validate=True)
+        sound = a2b_base64(payload, strict_mode=True)
     except ValueError as error:
         # Of `binascii.Error`, and of letters beyond ASCII.
         raise CarrierMessageError("media.payload", f"is not base64 ({error})") from None
