@@ -63,3 +63,20 @@ async def test_a_realtime_model_that_answers_in_text_gets_the_voice_beside_it(tm
         await call(AgentSession(), Agent(instructions=""), room, here.model(modalities=["text"]), tts=voice)
     assert heard_in(tmp_path / "answer.wav").split() == ["Hello!", "How", "can", "I", "help", "you?"]
     assert voice.texts
+
+
+@pytest.mark.virtual_time
+async def test_in_a_chain_too_a_speech_can_be_said_to_its_end(tmp_path):
+    handles = []
+
+    class Notice(Agent):
+        async def on_enter(self):
+            words = "one two three four five six seven eight."
+            handles.append(await self.session.say(words, allow_interruptions=False))
+
+    room = caller(
+        "hello there agent can you hear me", answer_path=tmp_path / "answer.wav", answer_timeout_secs=9
+    )
+    await call(AgentSession(), Notice(instructions=""), room, **cascade())
+    assert not handles[0].interrupted
+    assert heard_in(tmp_path / "answer.wav").startswith("one two three four five six seven eight.")

@@ -243,7 +243,7 @@ async def test_dev_waits_for_a_change_when_the_bot_cannot_run_and_sees_a_module_
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-async def test_a_second_sigterm_ends_the_bot_at_once(tmp_path):
+async def test_a_second_signal_ends_the_bot_at_once(tmp_path):
     async with bot(tmp_path, "start") as it:
         await it.until("one ready")
         it.process.send_signal(signal.SIGTERM)

@@ -401,7 +401,8 @@ async def test_s004_24_a_tool_is_silence_for_as_long_as_it_takes_and_a_filler_br
 
 @pytest.mark.virtual_time
 async def test_s004_25_a_chain_of_services_is_the_same_call(tmp_path):
-    session, heard = await spoken_to(tmp_path, None, **cascade())
+    parts = cascade()
+    session, heard = await spoken_to(tmp_path, parts.pop("llm"), **parts)
     assert heard.split() == HELLO.split()
     kinds = [type(part).__name__ for part in session.pipeline.processors]
     assert [kind for kind in kinds if kind in ("ToneSTT", "ScriptLLM", "ToneTTS")] == [
@@ -481,7 +482,8 @@ async def test_s004_34_a_livekit_room_is_made_from_the_three_variables(monkeypat
 async def test_s004_37_the_same_agent_on_several_engines(tmp_path, name):
     agent, question = Orders(), "where is order four two"
     if name == "chain":
-        _, heard = await spoken_to(tmp_path, None, question, agent=agent, **cascade())
+        parts = cascade()
+        _, heard = await spoken_to(tmp_path, parts.pop("llm"), question, agent=agent, **parts)
     else:
         async with engine(name, "get_order_status") as here:
             _, heard = await spoken_to(tmp_path, here.model(), question, agent=agent)

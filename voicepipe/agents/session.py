@@ -231,14 +231,13 @@ class AgentSession(SessionView):
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        return self._speak(
-            Wish(
-                user_input=user_input,
-                instructions=instructions,
-                tool_choice=tool_choice,
-                allow_interruptions=allow_interruptions,
-            )
+        wish = Wish(
+            user_input=user_input,
+            instructions=instructions,
+            tool_choice=tool_choice,
+            allow_interruptions=allow_interruptions,
         )
+        return self._speak(wish)
 
     def say(
         self, text: str, *, allow_interruptions: bool = True, add_to_chat_ctx: bool = True
@@ -253,9 +252,8 @@ class AgentSession(SessionView):
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        return self._speak(
-            Wish(text=text, add_to_chat_ctx=add_to_chat_ctx, allow_interruptions=allow_interruptions)
-        )
+        wish = Wish(text=text, add_to_chat_ctx=add_to_chat_ctx, allow_interruptions=allow_interruptions)
+        return self._speak(wish)
 
     def run(self, *, user_input: str) -> RunResult:
         """Hold one turn in writing, for tests: `result = await session.run(user_input="...")`.
@@ -270,13 +268,11 @@ class AgentSession(SessionView):
             VoicepipeError: The session does not run.
         """
         self._check_runs()
-        turn = Turn(
-            self.history,
-            self._cast,
-            self._speeches,
-            self._activity,
-            lambda: self.generate_reply(user_input=user_input),
-        )
+
+        def ask() -> SpeechHandle:
+            return self.generate_reply(user_input=user_input)
+
+        turn = Turn(self.history, self._cast, self._speeches, self._activity, ask)
         return turn.result(self._tasks.promise(turn.run(), "run"))
 
     def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:

@@ -6,7 +6,7 @@ application wrote is news to the session.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
@@ -108,25 +108,34 @@ def put_in_order(context: LLMContext, history: History, text: str) -> bool:
         Whether it had to be moved.
     """
     messages = cast("list[Any]", context.get_messages())
-    written = [
-        at for at, message in enumerate(messages) if _role(message) == "user" and _text(message) == text
-    ]
-    if not written:
+    at = _newest_of_user(messages, text)
+    if at is None:
         return False
-    answers, at = _answers_after(history, text), written[-1]
-    place = at
-    for before in range(at - 1, -1, -1):
-        message = messages[before]
-        if _is_one_of(ContextMessage("assistant", _text(message)), answers) and _role(message) == "assistant":
-            place = before
-        elif not (_role(message) == "tool" or _calls(message)):
-            break
-    while place < at and place > 0 and (_role(messages[place - 1]) == "tool" or _calls(messages[place - 1])):
-        place -= 1
+    place = _before_answers(messages, at, _answers_after(history, text))
     if place == at:
         return False
     context.set_messages([*messages[:place], messages[at], *messages[place:at], *messages[at + 1 :]])
     return True
+
+
+def _newest_of_user(messages: Sequence[Any], text: str) -> int | None:
+    """Return the place of the newest message of the user's with these words."""
+    places = reversed(range(len(messages)))
+    return next((at for at in places if _role(messages[at]) == "user" and _text(messages[at]) == text), None)
+
+
+def _before_answers(messages: Sequence[Any], at: int, answers: list[str]) -> int:
+    """Return the place before the answers, and the function calls that led to them, that stand right before a place."""
+    place = at
+    for before in range(at - 1, -1, -1):
+        message = messages[before]
+        if _role(message) == "assistant" and _is_one_of(ContextMessage("assistant", _text(message)), answers):
+            place = before
+        elif not _is_of_a_call(message):
+            break
+    while 0 < place < at and _is_of_a_call(messages[place - 1]):
+        place -= 1
+    return place
 
 
 def _answers_after(history: History, text: str) -> list[str]:
@@ -144,8 +153,10 @@ def _role(message: Any) -> str:
     return str(cast("Mapping[str, Any]", message).get("role")) if isinstance(message, Mapping) else ""
 
 
-def _calls(message: Any) -> bool:
-    return isinstance(message, Mapping) and bool(cast("Mapping[str, Any]", message).get("tool_calls"))
+def _is_of_a_call(message: Any) -> bool:
+    """Whether a message calls a function, or is what one gave."""
+    calls = isinstance(message, Mapping) and bool(cast("Mapping[str, Any]", message).get("tool_calls"))
+    return calls or _role(message) == "tool"
 
 
 def _text(message: Any) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Any
 
-import numpy as np
 import pytest
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.metrics.metrics import LLMUsageMetricsData, ProcessingMetricsData, TTFBMetricsData
@@ -17,12 +15,10 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from tests.support.live_bot import bot
 from tests.support.pipelines import Recorder
-from tests.support.tones import heard_in, spoken, tone_server
+from tests.support.tones import spoken
 from tests.support.wires import settings_in_words, wire
-from voicepipe.audio.resampler import AudioResampler
 from voicepipe.errors import SettingsError
 from voicepipe.frames import (
-    FunctionCallResultProperties,
     InputAudioRawFrame,
     InputDTMFFrame,
     InterruptionFrame,
@@ -40,14 +36,10 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
-    UserBackchannelFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
 from voicepipe.local import Pace
-from voicepipe.pipeline import Pipeline, run
-from voicepipe.realtime.fillers import Filler
-from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.latency import TurnLatencyMetricsData
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
@@ -57,8 +49,6 @@ from voicepipe.services.openai.realtime import (
     SessionProperties,
     TurnDetection,
 )
-from voicepipe.transports.sound import Sound
-from voicepipe.transports.wav_file import Question, WavFileTransport
 
 WEATHER = {
     "type": "function",
@@ -238,101 +228,6 @@ class TestInput:
 
 
 @pytest.mark.usefixtures("both_wires")
-class TestTools:
-    async def test_p8_a_slow_tool_leaves_the_bot_speaking_and_its_result_is_spoken_when_it_comes(self):
-        finish = asyncio.Event()
-
-        async def weather(params: FunctionCallParams) -> None:
-            await finish.wait()
-            await params.result_callback({"temperature": 5, "conditions": "rain"})
-
-        filler = Filler(after_ms=1000, instructions="answer: One moment.")
-        async with bot(SessionProperties(tools=[WEATHER]), tool_filler=filler) as b:
-            b.llm.register_function("get_weather", weather, cancel_on_interruption=False)
-            await b.say("what is the weather in rome")
-            await b.answer()
-            assert await b.answer() == "One moment."
-            await b.say("hello")
-            assert await b.answer() == "Hello! How can I help you?"
-            finish.set()
-            assert "rain" in await b.answer()
-
-    async def test_progress_of_a_tool_reaches_the_model_before_its_result(self):
-        go_on = asyncio.Event()
-
-        async def weather(params: FunctionCallParams) -> None:
-            halfway = FunctionCallResultProperties(is_final=False)
-            await params.result_callback("half of it is loaded", properties=halfway)
-            await go_on.wait()
-            await params.result_callback({"temperature": 5, "conditions": "rain"})
-
-        async with bot(SessionProperties(tools=[WEATHER])) as b:
-            b.llm.register_function("get_weather", weather, cancel_on_interruption=False)
-            await b.say("what is the weather in rome")
-            await b.answer()
-            go_on.set()
-            assert "rain" in await b.answer()
-        progress, result = (event["item"] for event in b.sent("conversation.item.create"))
-        assert "half of it is loaded" in progress["content"][0]["text"]
-        assert result["type"] == "function_call_output"
-
-    async def test_a_direct_function_is_offered_and_run(self):
-        async def get_weather(params: FunctionCallParams, city: str) -> None:
-            """The weather in a city.
-
-            Args:
-                city: The city.
-            """
-            await params.result_callback({"temperature": 5, "conditions": f"rain over {city}"})
-
-        async with bot(SessionProperties(tools=[get_weather])) as b:
-            await b.say("what is the weather in rome")
-            await b.answer()
-            assert await b.answer() == "In Rome it is 5 degrees and rain over Rome."
-
-    async def test_a_quick_tool_needs_no_filler(self):
-        async def weather(params: FunctionCallParams) -> None:
-            await params.result_callback({"temperature": 5, "conditions": "rain"})
-
-        async with bot(SessionProperties(tools=[WEATHER]), tool_filler=Filler(after_ms=500)) as b:
-            b.llm.register_function("get_weather", weather)
-            await b.say("what is the weather in rome")
-            await b.answer()
-            assert "rain" in await b.answer()
-            await asyncio.sleep(2)
-        assert all("still working" not in str(event) for event in b.sent("response.create"))
-
-    async def test_p6_a_call_cut_by_a_barge_in_is_answered_as_cancelled(self):
-        never = asyncio.Event()
-
-        async def weather(params: FunctionCallParams) -> None:
-            await never.wait()
-
-        async with bot(SessionProperties(tools=[WEATHER])) as b:
-            b.llm.register_function("get_weather", weather, cancel_on_interruption=True)
-            await b.say("what is the weather in rome")
-            await b.answer()
-            await b.say("hello")
-            assert await b.answer() == "Hello! How can I help you?"
-        [answer] = b.sent("conversation.item.create")
-        assert (answer["item"]["type"], answer["item"]["output"]) == ("function_call_output", "CANCELLED")
-
-    async def test_a_tool_that_takes_too_long_is_told_as_cancelled_and_the_model_speaks(self):
-        never = asyncio.Event()
-
-        async def weather(params: FunctionCallParams) -> None:
-            await never.wait()
-
-        async with bot(SessionProperties(tools=[WEATHER])) as b:
-            b.llm.register_function("get_weather", weather, timeout_secs=3)
-            await b.say("what is the weather in rome")
-            await b.answer()
-            assert await b.answer()
-        [answer] = b.sent("conversation.item.create")
-        assert answer["item"]["output"] == "CANCELLED"
-
-
-@pytest.mark.usefixtures("both_wires")
 class TestConversation:
     async def test_a_response_beside_the_conversation_gives_its_result_and_is_not_heard(self):
         async with bot() as b:
@@ -439,118 +334,6 @@ class TestMetrics:
         assert ttfb.processor == b.llm.name
         transcription = [one for one in data if getattr(one, "model", "") == "gpt-4o-transcribe"]
         assert transcription[0].value.total_tokens > 0
-
-
-@pytest.mark.usefixtures("both_wires")
-class TestInterruptionPolicy:
-    async def talk(
-        self, tmp_path, policy: Interruptions, into: str, after_ms: int = 800, **options
-    ) -> tuple[str, Recorder]:
-        """Let a caller say something into an answer; returns what was heard and what went through the pipeline."""
-        transport = WavFileTransport(
-            [spoken("count to twenty"), Question(spoken(into), barge_in_after_ms=after_ms)],
-            answer_path=tmp_path / "answer.wav",
-            answer_timeout_secs=8,
-        )
-        recorder = Recorder(keep=FrameDirection.DOWNSTREAM)
-        async with tone_server(pace=Pace(delta_ms=100, speed=1.5)) as server:
-            llm = OpenAIRealtimeLLMService(
-                api_key="k",
-                base_url=server.url,
-                session_properties=SessionProperties(audio=TRANSCRIBED),
-                interruptions=policy,
-                **options,
-            )
-            await run(Pipeline([transport.input(), AudioResampler(), llm, recorder, transport.output()]))
-        return heard_in(tmp_path / "answer.wav"), recorder
-
-    async def test_p20_off_and_muted_the_bot_is_not_interrupted_and_does_not_listen(self, tmp_path):
-        said, recorder = await self.talk(tmp_path, Interruptions(allowed=False), "hello")
-        assert said.endswith("nineteen, twenty.")
-        assert len(recorder.of(UserStartedSpeakingFrame)) == 1
-
-    async def test_p20_off_and_kept_what_was_said_is_answered_afterwards(self, tmp_path):
-        policy = Interruptions(allowed=False, while_off="keep")
-        said, _ = await self.talk(tmp_path, policy, "hello")
-        assert said.endswith("nineteen, twenty. Hello! How can I help you?")
-
-    async def test_p20_too_few_words_do_not_interrupt_and_are_told_as_said_aside(self, tmp_path):
-        said, recorder = await self.talk(tmp_path, Interruptions(min_words=3), "hello")
-        assert said.endswith("nineteen, twenty.")
-        assert recorder.of(UserBackchannelFrame)[0].text == "hello"
-        assert len(recorder.of(UserStartedSpeakingFrame)) == 1
-
-    async def test_p20_enough_words_interrupt_and_are_answered(self, tmp_path):
-        said, recorder = await self.talk(tmp_path, Interruptions(min_words=3), "where did you stop")
-        assert "twenty" not in said
-        assert "You stopped me after" in said
-        assert not recorder.of(UserBackchannelFrame)
-
-    async def test_p20_short_speech_does_not_interrupt(self, tmp_path):
-        said, recorder = await self.talk(tmp_path, Interruptions(min_speech_ms=5000), "hello")
-        assert said.endswith("nineteen, twenty.")
-        assert len(recorder.of(InterruptionFrame)) == 1
-
-    async def test_p20_long_speech_interrupts_while_it_goes_on(self, tmp_path):
-        said, recorder = await self.talk(tmp_path, Interruptions(min_speech_ms=100), "where did you stop")
-        assert "twenty" not in said
-        assert "You stopped me after" in said
-        assert len(recorder.of(InterruptionFrame)) == 2
-
-    async def test_p20_after_a_noise_the_answer_goes_on_from_where_it_was_stopped(self, tmp_path):
-        noise = Sound(
-            np.random.default_rng(1).integers(-9000, 9000, 24000 // 2).astype(np.int16).tobytes(), 24000
-        )
-        transport = WavFileTransport(
-            [spoken("count to twenty"), Question(noise, barge_in_after_ms=800)],
-            answer_path=tmp_path / "answer.wav",
-            answer_timeout_secs=8,
-        )
-        recorder = Recorder(keep=FrameDirection.DOWNSTREAM)
-        async with tone_server(pace=Pace(delta_ms=100, speed=1.5)) as server:
-            llm = OpenAIRealtimeLLMService(
-                api_key="k",
-                base_url=server.url,
-                session_properties=SessionProperties(audio=TRANSCRIBED),
-                interruptions=Interruptions(resume_after_ms=500),
-            )
-            await run(Pipeline([transport.input(), AudioResampler(), llm, recorder, transport.output()]))
-        said = heard_in(tmp_path / "answer.wav")
-        assert len(recorder.of(InterruptionFrame)) == 2
-        assert said.endswith("nineteen, twenty.")
-        assert said.count("ten,") == 1
-
-    async def test_p20_words_make_it_an_interruption_for_good(self, tmp_path):
-        said, _ = await self.talk(tmp_path, Interruptions(resume_after_ms=1500), "where did you stop")
-        assert "twenty" not in said
-        assert "You stopped me after" in said
-
-    def test_counting_words_needs_a_transcription(self):
-        with pytest.raises(SettingsError, match="interruptions"):
-            OpenAIRealtimeLLMService(api_key="k", interruptions=Interruptions(min_words=2))
-
-
-@pytest.mark.usefixtures("both_wires")
-class TestBargeIn:
-    @pytest.mark.parametrize("seed", range(10))
-    async def test_p1_at_any_moment_history_ends_where_the_listener_was(self, tmp_path, seed):
-        wire: list[dict[str, Any]] = []
-        after_ms = random.Random(seed).uniform(60, 2400)
-        transport = WavFileTransport(
-            [spoken("count to twenty"), Question(spoken("hello"), barge_in_after_ms=after_ms)],
-            answer_path=tmp_path / "answer.wav",
-        )
-        async with tone_server(
-            pace=Pace(delta_ms=100, speed=random.Random(seed).choice([1.05, 1.5, 8.0])),
-            on_event=lambda way, event: wire.append(dict(event, way=way)),
-        ) as server:
-            llm = OpenAIRealtimeLLMService(api_key="k", base_url=server.url)
-            await run(Pipeline([transport.input(), AudioResampler(), llm, transport.output()]))
-        [cut] = transport.cuts
-        truncates = [event for event in wire if event["type"] == "conversation.item.truncate"]
-        assert len(truncates) == 1
-        assert abs(truncates[0]["audio_end_ms"] - cut.played_ms) <= 20
-        assert not [event for event in wire if event["way"] == "out" and event["type"] == "error"]
 
 
 class TestIdleness:

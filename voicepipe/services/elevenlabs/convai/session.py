@@ -13,8 +13,8 @@ import orjson
 
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import Failure, ItemRetrieved, Oddity, Output
-from voicepipe.realtime.history import History
 from voicepipe.realtime.session import Detail, Role
+from voicepipe.realtime.stateful import StatefulSession
 from voicepipe.services.elevenlabs.convai import wire
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
 from voicepipe.services.elevenlabs.convai.incoming import CANCELLED, Incoming
@@ -30,7 +30,7 @@ _ONLY_TURNS: Final = (
 )
 
 
-class ElevenLabsConvAISession:
+class ElevenLabsConvAISession(StatefulSession[State, Incoming]):
     """One conversation over the ElevenLabs wire, over one connection after the other.
 
     Args:
@@ -49,15 +49,14 @@ class ElevenLabsConvAISession:
         resumes_answers: bool = True,
         is_playing: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._state = State(
+        state = State(
             settings or ConversationSettings(),
             restart_on_update=restart_on_update,
             resumes_answers=resumes_answers,
             is_playing=is_playing,
         )
-        self._incoming = Incoming(self._state)
+        super().__init__(state, Incoming(state))
         self._failed_calls: set[str] = set()
-        self._carry = b""
 
     # What there is to know.
 
@@ -70,16 +69,6 @@ class ElevenLabsConvAISession:
     def needs_restart(self) -> bool:
         """Whether settings were changed that only a new conversation can have."""
         return self._state.tuning.needs_restart
-
-    @property
-    def input_sample_rate(self) -> int:
-        """The rate of the sound that `append_audio` takes, in hertz: the agent's, 16,000 before it is known."""
-        return self._state.format_in.sample_rate
-
-    @property
-    def output_sample_rate(self) -> int:
-        """The rate of the sound in `AudioChunk`, in hertz: the agent's."""
-        return self._state.format_out.sample_rate
 
     @property
     def server_decides_turns(self) -> bool:
@@ -108,21 +97,6 @@ class ElevenLabsConvAISession:
         return self._state.replies.is_running
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is under way."""
-        return self._state.is_quiet
-
-    @property
-    def history(self) -> History:
-        """The conversation so far, with of each answer what was heard."""
-        return self._state.history
-
-    @property
-    def passed_over(self) -> Mapping[str, int]:
-        """How often something from the server was not understood or came too late, by its type."""
-        return self._incoming.passed_over
-
-    @property
     def ends_after_ms(self) -> float | None:
         """After so long without a message about it the reply that runs has ended; None if its end will be told.
 
@@ -143,10 +117,6 @@ class ElevenLabsConvAISession:
         """Return the first message of a conversation."""
         return self._state.open()
 
-    def receive(self, message: str | bytes) -> list[Output]:
-        """Take one event."""
-        return self._incoming.receive(message)
-
     def reply_ended(self) -> list[Output]:
         """Take note that nothing came of the reply for as long as `ends_after_ms` says."""
         return self._state.replies.ended()
@@ -155,20 +125,11 @@ class ElevenLabsConvAISession:
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         return self._state.lost()
 
-    def reset(self) -> list[Output]:
-        """Forget the conversation, but not the settings."""
-        outputs = self.closed()
-        self._state.reset()
-        return outputs
-
     # The user's sound.
 
     def append_audio(self, pcm: bytes) -> list[Output]:
         """Take sound of the user: s16le mono at `input_sample_rate`; an odd byte waits for its other half."""
-        if self._carry:
-            pcm, self._carry = self._carry + pcm, b""
-        if len(pcm) % 2:
-            pcm, self._carry = pcm[:-1], pcm[-1:]
+        pcm = self._whole_samples(pcm)
         return self._state.hear(pcm) if pcm else []
 
     def commit(self) -> list[Output]:

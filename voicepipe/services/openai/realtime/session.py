@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import Output
-from voicepipe.realtime.history import History
 from voicepipe.realtime.session import Detail, Role
+from voicepipe.realtime.stateful import StatefulSession
 from voicepipe.services.openai.realtime import wire
 from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
@@ -23,7 +23,7 @@ _SHORTEST_TURN_MS: Final = 100
 """The server refuses to commit less (protocol page, section 12)."""
 
 
-class OpenAIRealtimeSession:
+class OpenAIRealtimeSession(StatefulSession[State, Incoming]):
     """One conversation over the GA wire, over one connection after the other.
 
     Args:
@@ -41,14 +41,13 @@ class OpenAIRealtimeSession:
         resumes_answers: bool = True,
         dialect: Dialect = GA,
     ) -> None:
-        self._state = State(
+        state = State(
             properties or SessionProperties(),
             client_interrupts=client_interrupts,
             resumes_answers=resumes_answers,
             dialect=dialect,
         )
-        self._incoming = Incoming(self._state)
-        self._carry = b""
+        super().__init__(state, Incoming(state))
         self._uncommitted_bytes = 0
 
     # What there is to know.
@@ -57,16 +56,6 @@ class OpenAIRealtimeSession:
     def properties(self) -> SessionProperties:
         """The settings in force, those on their way to the server included."""
         return self._state.tuning.properties
-
-    @property
-    def input_sample_rate(self) -> int:
-        """The rate of the sound that `append_audio` takes: 24,000 Hz, or 8,000 where the wire carries G.711."""
-        return self._state.format_in.sample_rate
-
-    @property
-    def output_sample_rate(self) -> int:
-        """The rate of the sound in `AudioChunk`: 24,000 Hz, or 8,000 where the wire carries G.711."""
-        return self._state.format_out.sample_rate
 
     @property
     def server_decides_turns(self) -> bool:
@@ -94,21 +83,6 @@ class OpenAIRealtimeSession:
         return self._state.responses.is_busy
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is under way."""
-        return self._state.is_quiet
-
-    @property
-    def history(self) -> History:
-        """The conversation so far."""
-        return self._state.history
-
-    @property
-    def passed_over(self) -> Mapping[str, int]:
-        """How often something from the server was not understood, by its type."""
-        return self._incoming.passed_over
-
-    @property
     def is_ready(self) -> bool:
         """Whether this connection's settings are confirmed."""
         return self._state.outbox.is_open
@@ -128,29 +102,16 @@ class OpenAIRealtimeSession:
         """Nothing goes out before the server says `session.created` (protocol page, 11.1)."""
         return []
 
-    def receive(self, message: str | bytes) -> list[Output]:
-        """Take one server event."""
-        return self._incoming.receive(message)
-
     def closed(self) -> list[Output]:
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         self._incoming.lost()
         return self._state.lost()
 
-    def reset(self) -> list[Output]:
-        """Forget the conversation, but not the settings."""
-        outputs = self.closed()
-        self._state.reset()
-        return outputs
-
     # The user's sound.
 
     def append_audio(self, pcm: bytes) -> list[Output]:
         """Take sound of the user: s16le mono at `input_sample_rate`; an odd byte waits for its other half."""
-        if self._carry:
-            pcm, self._carry = self._carry + pcm, b""
-        if len(pcm) % 2:
-            pcm, self._carry = pcm[:-1], pcm[-1:]
+        pcm = self._whole_samples(pcm)
         if not pcm:
             return []
         return self._append(self._state.format_in.encode(pcm), len(pcm))
