@@ -171,6 +171,46 @@ class TestSettings:
         assert Found(tmp_path, text).check("services")[0] == "warning"
 
 
+ELEVENLABS = """
+import os
+
+from voicepipe import AudioResampler, ElevenLabsConvAIService, Pipeline
+
+
+def bot(transport):
+    llm = ElevenLabsConvAIService(
+        api_key=os.environ["ELEVENLABS_API_KEY"], agent_id=os.environ["ELEVENLABS_AGENT_ID"]
+    )
+    return Pipeline([transport.input(), AudioResampler(), llm, transport.output()])
+"""
+BETA = """
+from voicepipe import AudioResampler, Pipeline
+from voicepipe.services.openai_realtime_beta import OpenAIRealtimeBetaLLMService
+
+
+def bot(transport, openai):
+    llm = OpenAIRealtimeBetaLLMService(api_key=openai.api_key)
+    return Pipeline([transport.input(), AudioResampler(), llm, transport.output()])
+"""
+
+
+class TestOtherServices:
+    def test_elevenlabs(self, tmp_path, monkeypatch):
+        found = Found(tmp_path, ELEVENLABS)
+        assert found.failed == ["ELEVENLABS_API_KEY", "ELEVENLABS_AGENT_ID"]
+        [sent] = found.about["sends"]
+        assert sent["messages"][0]["type"] == "conversation_initiation_client_data"
+        monkeypatch.setenv("ELEVENLABS_API_KEY", "e" * 32)
+        monkeypatch.setenv("ELEVENLABS_AGENT_ID", "agent_01")
+        assert Found(tmp_path, ELEVENLABS).code == 0
+
+    @pytest.mark.usefixtures("with_keys")
+    def test_the_betas_wire(self, tmp_path):
+        found = Found(tmp_path, BETA)
+        assert found.code == 0
+        assert "type" not in found.session, "that is the GA wire"
+
+
 class TestFiles:
     @pytest.mark.parametrize(
         ("text", "what", "why"),

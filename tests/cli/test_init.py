@@ -38,7 +38,7 @@ def test_what_is_written_passes_its_own_tests(style, tmp_path):
     env = {**env, "PYTHONPATH": str(ROOT), "OPENAI_BASE_URL": "http://127.0.0.1:9"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "voicepipe.testing.plugin"]
     tests = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=100
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
     )
     assert tests.returncode == 0, tests.stdout + tests.stderr
     assert "3 passed" in tests.stdout

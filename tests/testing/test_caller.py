@@ -14,6 +14,7 @@ from tests.testing.bots import BRAIN, FAILS, KEYS, LEAVES, REFUSED, STYLES
 from voicepipe.errors import SettingsError
 from voicepipe.testing import loaded
 from voicepipe.testing.caller import Caller
+from voicepipe.testing.happened import now_ms
 from voicepipe.testing.stage import Stage
 
 
@@ -61,6 +62,35 @@ class TestEachStyle:
             os.utime(tmp_path / "word_beside.py", (len(word), len(word)))
             call = caller.call("bot.py", "Where is order 42?", brain=BRAIN)
             assert call.heard.endswith(f"Your order 42 is {word}.")
+
+    @pytest.mark.virtual_time
+    async def test_nothing_is_left_of_a_call_in_which_a_test_fails(self, style, tmp_path, caller):
+        write(tmp_path, STYLES[style])
+
+        async def failing() -> None:
+            async with caller.calling("bot.py") as call:
+                await call.say("Count to twenty.")
+                raise AssertionError("not so")
+
+        with pytest.raises(AssertionError, match="not so"):
+            await failing()
+
+    @pytest.mark.virtual_time
+    async def test_who_hangs_up_in_the_middle_of_an_answer_need_not_hear_it_out(
+        self, style, tmp_path, caller
+    ):
+        write(tmp_path, STYLES[style])
+        async with caller.calling("bot.py") as call:
+            await call.greeting()
+            await call.say("Count to one hundred.")
+            before = len(call.witness.events)
+            while not any(event.event == "bot_started_speaking" for event in call.witness.events[before:]):
+                await call.witness.changed_within(5)
+            said_ms = now_ms()
+        assert now_ms() - said_ms < 2000
+        assert "one hundred" not in call.record.heard
+        assert call.record.ended_by == "caller"
+        assert call.record.faults == []
 
 
 class TestEnds:
@@ -159,7 +189,7 @@ class TestWrongUse:
             caller.call("bot.py", "Hello.")
 
     def test_what_is_no_bot_is_refused(self, caller):
-        with pytest.raises(SettingsError, match="is a int"):
+        with pytest.raises(SettingsError, match="is of type int"):
             caller.call(3, "Hello.")
 
     def test_the_api_itself_needs_a_key(self, tmp_path):

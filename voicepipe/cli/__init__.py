@@ -1,4 +1,4 @@
-"""The command line: `voicepipe demo`, `voicepipe serve-local`, `voicepipe run`, `voicepipe talk`, `voicepipe calls`."""
+"""The command line: `voicepipe demo`, `voicepipe run`, `voicepipe init` and the others that `app` lists."""
 
 from voicepipe.cli.app import main
 

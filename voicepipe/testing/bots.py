@@ -82,7 +82,8 @@ def bot_of(thing: Any) -> Bot:
         if not 1 <= count <= _MOST_ARGUMENTS:
             raise SettingsError("bot", f"takes {count} arguments; (transport) or (transport, openai)")
         return PipelineBot(cast("Callable[..., Pipeline | Awaitable[Pipeline]]", thing))
-    raise SettingsError("bot", f"is a {type(thing).__name__}; a file that {_WHAT.replace('has no', 'has a')}")
+    why = "pass a file, a function `bot`, an `AgentServer` or an agent of a Phone's"
+    raise SettingsError("bot", f"is of type {type(thing).__name__}; {why}")
 
 
 def bot_in(module: ModuleType, where: str) -> Bot:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
 from voicepipe.bots import pipeline_of
 from voicepipe.offline import OpenAIPlace
@@ -22,6 +22,8 @@ from voicepipe.testing.happened import LINGER_MS, Happened, Witness, now_ms
 from voicepipe.testing.room import Room
 from voicepipe.transports.sound import Sound, read_wav
 
+T = TypeVar("T")
+R = TypeVar("R")
 Says: TypeAlias = str | Path | Sound
 """What a caller says: words, a WAV file, or sound."""
 EndedBy: TypeAlias = Literal["caller", "bot", "error"]
@@ -120,7 +122,9 @@ class CallRecord:
 class Call:
     """A call while it goes on; made by `calling`."""
 
-    def __init__(self, line: Line, witness: Witness, place: OpenAIPlace) -> None:
+    def __init__(
+        self, line: Line, witness: Witness, place: OpenAIPlace, *, instant_speech: bool = False
+    ) -> None:
         self.witness = witness
         """What has happened."""
         self.began_ms = now_ms()
@@ -129,6 +133,7 @@ class Call:
         """What came of it; whole when the call is over."""
         self._line = line
         self._place = place
+        self._instant_speech = instant_speech
         self._hung_up = False
         self._words: dict[int, str] = {}
 
@@ -208,19 +213,29 @@ class Call:
             return what
         if isinstance(what, Path):
             return read_wav(what)
-        return await asyncio.get_running_loop().run_in_executor(None, self._place.spoken, what)
+        return (
+            self._place.spoken(what)
+            if self._instant_speech
+            else await self._in_thread(self._place.spoken, what)
+        )
 
     async def words(self, event: Happened) -> str:
         """Return the words of something that happened, which may first have to be found in its sound."""
         if event.sound is not None:
             sound, event.sound = event.sound, None
-            loop = asyncio.get_running_loop()
-            event.text = (await loop.run_in_executor(None, self._place.understood, sound)).strip()
+            understood = self._place.understood
+            words = understood(sound) if self._instant_speech else await self._in_thread(understood, sound)
+            event.text = words.strip()
         return event.text
+
+    async def _in_thread(self, work: Callable[[T], R], what: T) -> R:
+        return await asyncio.get_running_loop().run_in_executor(None, work, what)
 
 
 @asynccontextmanager
-async def calling(bot: Bot, place: OpenAIPlace, *, recording: Path | None = None) -> AsyncGenerator[Call]:
+async def calling(
+    bot: Bot, place: OpenAIPlace, *, recording: Path | None = None, instant_speech: bool = False
+) -> AsyncGenerator[Call]:
     """Call a bot; at the end hang up and complete the record.
 
         async with calling(bot_of(bot), openai) as call:
@@ -232,6 +247,7 @@ async def calling(bot: Bot, place: OpenAIPlace, *, recording: Path | None = None
         bot: Who is called.
         place: Where the bot finds the Realtime API, and the caller a voice.
         recording: Where both sides are written as a WAV file; telephone calls are not.
+        instant_speech: Whether the caller's voice and ears take no time to speak of, and need no thread.
 
     Raises:
         TimeoutError: The bot did not end when the caller had gone.
@@ -251,7 +267,7 @@ async def calling(bot: Bot, place: OpenAIPlace, *, recording: Path | None = None
             connected = _in_room(bot, place, room, outcome)
         async with connected as line:
             witness.ears = line
-            call = Call(line, witness, place)
+            call = Call(line, witness, place, instant_speech=instant_speech)
             yield call
             if call.has_ended and not call.hung_up:
                 outcome.ended_by = "bot"
@@ -276,13 +292,20 @@ async def _in_room(
         await room.until_started()
         yield room
         await room.hang_up()
-        async with asyncio.timeout(_GOES_SECS):
-            failure = await asyncio.shield(task)
+        failure = await _gone(task)
         if failure is not None:
             outcome.ended_by, outcome.why = "error", failure
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def _gone(task: asyncio.Task[str | None]) -> str | None:
+    try:
+        async with asyncio.timeout(_GOES_SECS):
+            return await asyncio.shield(task)
+    except TimeoutError:
+        raise TimeoutError(f"the bot did not end within {_GOES_SECS:g} s after the caller had gone") from None
 
 
 async def _talk(bot: PipelineBot, room: Room, place: OpenAIPlace) -> str | None:

@@ -91,7 +91,9 @@ class Caller:
         stage = self.stage.with_brain(self.folder / brain if brain is not None and is_path else brain)
         async with stage.place() as place:
             with self._bot(bot, place) as found:
-                async with calling(found, place, recording=recording) as call:
+                async with calling(
+                    found, place, recording=recording, instant_speech=stage.instant_speech
+                ) as call:
                     yield call
 
     @contextmanager

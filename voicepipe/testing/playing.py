@@ -89,7 +89,7 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
 async def _play(scenario: Scenario, stage: Stage, path: Path, result: Result) -> None:
     async with stage.place() as place, asyncio.timeout(_SCENARIO_SECS):
         with environment(place), loaded(path) as bot:
-            async with calling(bot, place) as call:
+            async with calling(bot, place, instant_speech=stage.instant_speech) as call:
                 player = _Player(scenario, call, is_live=stage.live)
                 await player.play(result.failures)
             result.record = call.record

@@ -17,6 +17,7 @@ from pipecat.transports.base_transport import BaseTransport
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.frames import (
     CancelFrame,
+    CancelWorkerFrame,
     EndFrame,
     EndWorkerFrame,
     Frame,
@@ -130,9 +131,12 @@ class _Mouth(FrameProcessor):
         self._began.set()
 
     async def hang_up(self) -> None:
-        """End the pipeline, as a transport does whose far end has gone."""
-        if not self._is_over:
-            await self.push_frame(EndWorkerFrame(reason="the caller hung up"), FrameDirection.UPSTREAM)
+        """End the pipeline; at once if it is speaking, since nobody listens any more."""
+        if self._is_over:
+            return
+        is_speaking = self._time.playing() is not None
+        end = CancelWorkerFrame if is_speaking else EndWorkerFrame
+        await self.push_frame(end(reason="the caller hung up"), FrameDirection.UPSTREAM)
 
     def _on_started(self, _worker: PipelineWorker, _frame: Frame) -> None:
         if not self._is_over and self._task is None:

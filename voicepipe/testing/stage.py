@@ -47,6 +47,11 @@ class Stage:
         """Whether time jumps."""
         return not (self.live or self.real_time)
 
+    @property
+    def instant_speech(self) -> bool:
+        """Whether speaking and hearing take no time to speak of."""
+        return not self._speech_engine().blocking
+
     def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run something to its end on an event loop of its own, with the clock that is asked for.
 
