@@ -24,7 +24,7 @@ async def main(gateway: str | None = None, answer: str = "answer.wav") -> None:
     speech = speech_engine(os.getenv("VOICEPIPE_SPEECH", "local"))
     async with LocalServer(speech=speech, brain=ScriptBrain(), wire="beta") as server:
         place = OpenAIPlace(server.url, "local", is_local=True, speech=speech)
-        transport = WavFileTransport(place.spoken("Spell cat."), answer_path=answer)
+        transport = WavFileTransport(place.spoken("Who are you?"), answer_path=answer)
         llm = OpenAIRealtimeBetaLLMService(
             api_key=os.environ["OPENAI_API_KEY"] if gateway else place.api_key,
             base_url=gateway or place.base_url,

@@ -13,7 +13,7 @@ from voicepipe.transports.wav_file import WavFileTransport
 INSTRUCTIONS = "You take orders for a bakery. Say what was ordered and what it costs. Two sentences at most."
 # What the local server does in the model's place.
 OFFLINE = """rules:
-  - hear: 'buy {n:number} {item}$'
+  - hear: 'want {n:number} {item}$'
     call: {name: place_order, arguments: {item: '{item}', quantity: '{digits:n}'}}
     then: ['Order {result.order_id}: {result.total} dollars.', 'Sorry, {result.problem}.']
   - hear: 'order {n:number}'
@@ -61,7 +61,7 @@ class OrderDesk:
 
 async def main(answer: str = "answer.wav", local: bool = False) -> OrderDesk:
     async with openai_or_local(local=local, brain=ScriptBrain(Script.load(OFFLINE))) as openai:
-        said = ["Buy three cakes.", "Buy two cakes.", "Where is order one?"]
+        said = ["I want three cakes.", "I want two cakes.", "Where is order one?"]
         transport = WavFileTransport([openai.spoken(words) for words in said], answer_path=answer)
         desk = OrderDesk()
         tools = [desk.place_order, desk.get_order_status]

@@ -45,7 +45,7 @@ async def main() -> dict[str, str]:
             ),
         }
         for name, llm in services.items():
-            await bot(llm, caller.spoken("Spell cat."), f"{name}.wav")
+            await bot(llm, caller.spoken("Who are you?"), f"{name}.wav")
             said[name] = caller.understood(read_wav(f"{name}.wav"))
             print(f"{name}: {said[name]}")
     return said

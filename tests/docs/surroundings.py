@@ -31,7 +31,7 @@ from tests.support.tones import heard_in, spoken, tone_server
 from voicepipe import OpenAIRealtimeLLMService, Pipeline, WavFileTransport
 from voicepipe import frames as all_frames
 from voicepipe.agents import Agent, AgentSession
-from voicepipe.local import Fault, Faults, LocalServer
+from voicepipe.local import Fault, Faults, LocalServer, carriers
 from voicepipe.local import proxy as proxies
 from voicepipe.local.brain.script import ScriptBrain
 from voicepipe.local.carriers import LocalCall
@@ -266,6 +266,7 @@ async def phone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
         return SimpleNamespace(to=to, result=result, **kwargs)
 
+    stage.names.update({name: getattr(carriers, name) for name in carriers.__all__})
     monkeypatch.setattr(Phone, "serve", serve)
     monkeypatch.setattr(Phone, "call", call)
     monkeypatch.setenv("VOICEPIPE_RECORDS", str(Path.cwd() / "calls.sqlite"))

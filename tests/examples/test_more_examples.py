@@ -57,7 +57,7 @@ def answer(tmp_path) -> str:
 class TestWires:
     async def test_beta_wire(self, answer, capsys):
         await example("beta_wire").main(None, answer)
-        assert heard_in(Path(answer)) == "C, A, T."
+        assert heard_in(Path(answer)).startswith(GREETING)
         assert capsys.readouterr().out == "ended; spoken over beta\n"
 
     async def test_elevenlabs_agent(self, answer):
@@ -66,7 +66,8 @@ class TestWires:
 
     async def test_three_services(self):
         said = await example("three_services").main()
-        assert said == dict.fromkeys(("openai", "openai-beta", "elevenlabs"), "C, A, T.")
+        assert list(said) == ["openai", "openai-beta", "elevenlabs"]
+        assert all(words.startswith(GREETING) for words in said.values())
 
     async def test_pipeline_mode(self, answer):
         await example("pipeline_mode").main(answer)
