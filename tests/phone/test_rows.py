@@ -81,6 +81,7 @@ class TestEngines:
     def test_s000_5_the_third_is_elevenlabs(self):
         assert type(service_of(ElevenLabsConvAI())).__name__ == "ElevenLabsConvAIService"
 
+    @pytest.mark.virtual_time
     @pytest.mark.parametrize("carrier", CARRIERS)
     async def test_s000_19_the_carriers_named_have_streams_and_plivo_too(self, carrier):
         async with FakeCarrier(carrier) as far:
