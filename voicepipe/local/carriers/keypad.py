@@ -46,7 +46,7 @@ def _key_of(samples: npt.NDArray[np.float64], probes: npt.NDArray[np.complex128]
     if power < _QUIETEST_POWER:
         return ""
     # A tone of amplitude a has the power a * a / 2.
-    powers = np.abs(probes @ samples) ** 2 / 2
+    powers = np.abs(probes @ samples.astype(np.complex128)) ** 2 / 2
     row, column = int(np.argmax(powers[:4])), int(np.argmax(powers[4:]))
     first, second = float(powers[row]), float(powers[4 + column])
     is_pair = first + second >= _SHARE * power and max(first, second) <= _TWIST * min(first, second)
