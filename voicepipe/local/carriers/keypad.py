@@ -27,9 +27,8 @@ def keys_in(sound: Sound) -> str:
     """Return the keys whose tones are in a sound, in their order."""
     window = sound.sample_rate * _WINDOW_MS // 1000
     samples = np.frombuffer(sound.pcm, np.int16).astype(np.float64)
-    probes = np.exp(-2j * np.pi * np.outer((*_ROWS, *_COLUMNS), np.arange(window)) / sound.sample_rate) * (
-        2 / window
-    )
+    turns = np.outer((*_ROWS, *_COLUMNS), np.arange(window)) / sound.sample_rate
+    probes = (np.exp(-2j * np.pi * turns) * (2 / window)).astype(np.complex128)
     found, key, lasted = "", "", 0
     for begin in range(0, len(samples) - window + 1, window):
         now = _key_of(samples[begin : begin + window], probes)
