@@ -2,12 +2,13 @@
 
 import sys
 
-from tests.benchmarks import click, hour, recording, resampler, steps, telephony
+from tests.benchmarks import calls, click, hour, recording, resampler, steps, telephony
 
 BENCHMARKS = {
     "resampler": resampler.main,
     "click": click.main,
     "telephony": telephony.main,
+    "calls": calls.main,
     "steps": steps.main,
     "hour": hour.main,
     "recording": recording.main,

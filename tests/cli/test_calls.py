@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from voicepipe.cli.app import app
-from voicepipe.telemetry import Billing, CallInfo, CallMeter, Fault, ToolRun, Turn
+from voicepipe.realtime.events import ResponseFinished, Usage
+from voicepipe.telemetry import Billing, CallEvent, CallInfo, CallMeter, Fault, ToolRun, Turn
 from voicepipe.telemetry.records import RecordStore
 
 ID = "0123456789abcdef"
@@ -48,6 +49,11 @@ async def record(path: Path) -> None:
             )
             entry.tool(ToolRun(0, 1, "c", "add", {"n": 3}, 2100.0, 2200.0, {"sum": 4}, "done"))
             entry.fault(Fault(0, 2300.0, "a small thing [red]", is_fatal=False))
+            entry.event(CallEvent(0, 1000.0, "keys", "12"))
+            entry.event(CallEvent(0, 1000.0, "keys", "12#"))
+            entry.event(CallEvent(1, 2400.0, "guardrail", "no promises", "bot"))
+            entry.event(CallEvent(2, 2500.0, "refusal", "Twilio: POST /Calls.json: status 400: no", "21211"))
+            entry.event(CallEvent(3, 2450.0, "transfer", "warm to +15550003333", "refused"))
             entry.account(meter.account(61.0))
             entry.end("ended", "goodbye")
         store.begin(CallInfo(call_id="second", started_at=datetime(2026, 6, 2, tzinfo=UTC)))
@@ -95,15 +101,19 @@ class TestShow:
         expected = [
             "gpt-realtime-mini",
             "$0.0170 = telephony $0.0170",
-            "user  =1+1",
-            "bot   It is two.  (320 ms)",
-            "user  And three?",
-            "heard That is",
-            'tool  add({"n": 3})  = {"sum": 4}',
-            "oops  a small thing [red]",
+            "user     =1+1",
+            "bot      It is two.  (320 ms)",
+            "keys     12#",
+            "user     And three?",
+            'tool     add({"n": 3})  = {"sum": 4}',
+            "oops     a small thing [red]",
+            "blocked  no promises (bot)",
+            "transfer warm to +15550003333 (refused)",
+            "refused  Twilio: POST /Calls.json: status 400: no (21211)",
         ]
         places = [shown.index(text) for text in expected]
         assert places == sorted(places)
+        assert "heard    That is" in shown
 
     def test_as_json(self, records):
         call = json.loads(voicepipe("show", ID, "--records", records, "--json"))
@@ -114,6 +124,8 @@ class TestShow:
         )
         assert [turn["user_text"] for turn in call["turns"]] == ["=1+1", "And three?"]
         assert call["tools"][0]["result"] == {"sum": 4}
+        assert call["events"][0] == {"index": 0, "at_ms": 1000.0, "kind": "keys", "text": "12#", "detail": ""}
+        assert [event["kind"] for event in call["events"]] == ["keys", "guardrail", "refusal", "transfer"]
 
     def test_a_call_that_is_not_there(self, records):
         assert "there is no call 'zzz'" in voicepipe("show", "zzz", "--records", records, code=2)
@@ -141,3 +153,35 @@ class TestExport:
             (ID, "'=1+1", ""),
             (ID, "And three?", "That is"),
         ]
+
+    def test_csv_of_events_has_keys_blocked_words_transfers_and_refusals(self, records):
+        text = voicepipe("export", "--records", records, "--format", "csv", "--what", "events")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert [(row["call_id"], row["kind"], row["text"], row["detail"]) for row in rows] == [
+            (ID, "keys", "12#", ""),
+            (ID, "guardrail", "no promises", "bot"),
+            (ID, "refusal", "Twilio: POST /Calls.json: status 400: no", "21211"),
+            (ID, "transfer", "warm to +15550003333", "refused"),
+        ]
+
+    def test_a_cost_that_is_not_known_is_empty_and_not_zero(self, tmp_path):
+        path = tmp_path / "calls.sqlite"
+
+        async def record() -> None:
+            billing = Billing(engine="openai_realtime", model="gpt-realtime-9", carrier="telnyx")
+            meter = CallMeter(billing=billing)
+            meter.started(0.0)
+            usage = Usage(132, 121, 253, 119, 13, 0, 64, 64, 0, 30, 91)
+            meter.take_happening(ResponseFinished("resp_1", "completed", usage=usage), 1.0)
+            async with RecordStore(path) as store, store.call(CallInfo(call_id=ID)) as entry:
+                entry.account(meter.account(60.0))
+
+        asyncio.run(record())
+        [row] = csv.DictReader(io.StringIO(voicepipe("export", "--records", str(path), "--format", "csv")))
+        assert (row["cost_total"], row["cost_llm"]) == ("", "")
+        assert Decimal(row["cost_known"]) == Decimal("0.0035")
+        [call] = json.loads(voicepipe("export", "--records", str(path)))
+        assert (call["cost_total"], call["cost_llm"]) == (None, None)
+        assert Decimal(call["cost_known"]) == Decimal("0.0035")
+        assert "at least $0.0035" in voicepipe("show", ID, "--records", str(path))
+        assert "at least $0.0035" in voicepipe("list", "--records", str(path))

@@ -8,24 +8,36 @@ import signal
 from io import BytesIO
 
 import pytest
+from loguru import logger
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.phones import CALLER, CARRIERS, SECRET, FakeCarrier
+from tests.support.phones import CALLER, CARRIERS, PERSON, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
-from voicepipe.errors import CallNotTakenError, PhoneError, PortTakenError, SettingsError
-from voicepipe.local.carriers import LocalCall
+from voicepipe.errors import CallNotTakenError, CarrierRefusedError, PhoneError, PortTakenError, SettingsError
+from voicepipe.local.carriers import LocalCall, PlivoDialect, TelnyxDialect, TwilioDialect
 from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
 
 pytestmark = pytest.mark.virtual_time
+DIALECTS = {"twilio": TwilioDialect, "telnyx": TelnyxDialect, "plivo": PlivoDialect}
 
 
 def silent_agent(phone):
     return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
 
 
+def hears_busy(far, markup):
+    """The caller hears the busy tone."""
+    if far.name == "telnyx":
+        [asked] = far.asked_for("/actions/reject")
+        assert asked.fields == {"cause": "USER_BUSY"}
+    else:
+        busy = {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}
+        assert busy[far.name] in markup
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_forged_signature_is_refused_without_a_word(carrier):
+async def test_p22_a_forged_signature_is_refused_without_a_word(carrier):
     async with FakeCarrier(carrier) as far:
         phone = far.phone()
         async with phone.serving(silent_agent(phone), port=0) as door:
@@ -114,8 +126,9 @@ async def test_a_token_is_good_for_one_stream(carrier):
             assert door.refusals == {"stream": 3}
 
 
-async def test_two_streams_that_come_at_once_with_one_token_are_one_call():
-    async with tone_server() as server, FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_two_streams_that_come_at_once_with_one_token_are_one_call(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         async with phone.serving(agent, port=0) as door:
@@ -131,8 +144,9 @@ async def test_two_streams_that_come_at_once_with_one_token_are_one_call():
             assert door.refusals == {"token": 1}
 
 
-async def test_a_ticket_that_nobody_comes_with_runs_out():
-    async with FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_ticket_that_nobody_comes_with_runs_out(carrier):
+    async with FakeCarrier(carrier) as far:
         phone = far.phone()
         async with phone.serving(silent_agent(phone), port=0) as door:
             _, stream = await far.ring(door.local_url)
@@ -162,8 +176,9 @@ async def test_a_body_of_20_mb_is_refused_and_calls_go_on(carrier):
                 await call.until_answered()
 
 
-async def test_a_message_that_is_too_large_ends_its_stream_alone():
-    async with FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_message_that_is_too_large_ends_its_stream_alone(carrier):
+    async with FakeCarrier(carrier) as far:
         phone = far.phone()
         limits = PhoneLimits(message_bytes=10_000)
         async with phone.serving(silent_agent(phone), port=0, limits=limits) as door:
@@ -174,16 +189,15 @@ async def test_a_message_that_is_too_large_ends_its_stream_alone():
                     await socket.recv()
 
 
-async def test_a_stream_that_falls_silent_is_taken_for_gone():
-    async with tone_server() as server, FakeCarrier("telnyx") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_stream_that_falls_silent_is_taken_for_gone(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         limits = PhoneLimits(silent_stream_secs=7)
         async with phone.serving(agent, port=0, limits=limits) as door:
             call_id, stream = await far.ring(door.local_url)
-            from voicepipe.local.carriers import TelnyxDialect
-
-            opening = TelnyxDialect(1, call_id).opening(stream.parameters, both_tracks=False)
+            opening = DIALECTS[carrier](1, call_id).opening(stream.parameters, both_tracks=False)
             async with connect(stream.url) as socket:
                 for message in opening:
                     await socket.send(message)
@@ -191,6 +205,7 @@ async def test_a_stream_that_falls_silent_is_taken_for_gone():
                 await call.until_answered()
                 result = await call.result()
             assert 6.5 < result.duration_secs < 8.5
+            assert result.reason == "nothing came from the carrier for too long"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -202,18 +217,13 @@ async def test_one_call_too_many_hears_the_busy_tone(carrier):
             call_id = far.new_id()
             status, markup = await far.tell(f"{door.local_url}/{carrier}/voice", far.ringing(call_id))
             assert status == 200
-            if carrier == "telnyx":
-                [asked] = far.asked_for("/actions/reject")
-                assert asked.fields == {"cause": "USER_BUSY"}
-            else:
-                assert {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}[
-                    carrier
-                ] in markup
+            hears_busy(far, markup)
             assert len(phone.calls) == 1
 
 
-async def test_shutdown_lets_calls_end_and_refuses_new_ones():
-    async with tone_server() as server, FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_shutdown_lets_calls_end_and_refuses_new_ones(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         leave = asyncio.Event()
@@ -233,15 +243,16 @@ async def test_shutdown_lets_calls_end_and_refuses_new_ones():
             await call.say(spoken("hello"))
             leave.set()
             await call.until_answered()
-            _, markup = await far.tell(f"{url}/twilio/voice", far.ringing(far.new_id()))
-            assert "Reject" in markup
+            _, markup = await far.tell(f"{url}/{carrier}/voice", far.ringing(far.new_id()))
+            hears_busy(far, markup)
             assert not serving.done()
         await serving
     assert heard(call.heard) == "Hello! How can I help you?"
 
 
-async def test_shutdown_waits_only_so_long():
-    async with tone_server() as server, FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_shutdown_waits_only_so_long(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         async with phone.serving(agent, port=0, limits=PhoneLimits(shutdown_secs=3)) as door:
@@ -254,8 +265,9 @@ async def test_shutdown_waits_only_so_long():
         await call.__aexit__()
 
 
-async def test_a_cancelled_phone_leaves_nothing():
-    async with tone_server() as server, FakeCarrier("plivo") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_cancelled_phone_leaves_nothing(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         serving = asyncio.create_task(phone.serve(agent, port=0))
@@ -269,8 +281,9 @@ async def test_a_cancelled_phone_leaves_nothing():
     assert not phone.calls
 
 
-async def test_sigterm_ends_serving_after_the_calls():
-    async with tone_server() as server, FakeCarrier("twilio") as far:
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_sigterm_ends_serving_after_the_calls(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
         before = signal.getsignal(signal.SIGTERM)
@@ -306,29 +319,73 @@ async def test_a_port_that_is_taken_and_serving_twice_are_said():
                     pass
 
 
-async def test_no_secret_and_no_whole_number_is_shown(caplog):
-    from loguru import logger
-
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_no_secret_and_no_whole_number_is_shown(carrier):
+    """In a call in with a failed and a done transfer, one too many, and a call out that is refused."""
     lines = []
     sink = logger.add(lines.append, level="TRACE")
     try:
-        async with tone_server() as server, FakeCarrier("twilio") as far:
+        async with tone_server() as server, FakeCarrier(carrier) as far:
             phone = far.phone()
             engine = OpenAIRealtime(api_key="sk-a-key", base_url=server.url)
             agent = phone.agent(engine=engine)
-            async with phone.serving(agent, port=0) as door:
+            async with phone.serving(agent, port=0, limits=PhoneLimits(calls=1)) as door:
                 call_id, stream = await far.ring(door.local_url)
                 async with far.local_call(call_id, stream) as call:
                     await call.say(spoken("hello"))
                     [running] = phone.calls
                     shown = [repr(running), repr(agent), repr(phone.carrier), repr(stream.url)]
+                    await far.tell(f"{door.local_url}/{carrier}/voice", far.ringing(far.new_id(), PERSON))
+                    await running.transfer(PERSON)
                 await running.result()
+                far.answers[{"twilio": "/Calls.json", "telnyx": "/calls", "plivo": "/Call/"}[carrier]] = (
+                    400,
+                    {"message": "no"},
+                )
+                with pytest.raises(CarrierRefusedError) as refused:
+                    await phone.call(PERSON)
+                with pytest.raises(SettingsError) as wrong:
+                    await phone.call("+4")
     finally:
         logger.remove(sink)
+    shown += [str(refused.value), str(wrong.value)]
     token = next(iter(stream.parameters.values()))
     for text in [*shown, *lines]:
-        for secret in (SECRET, "sk-a-key", token, CALLER):
+        for secret in (SECRET, "sk-a-key", token, CALLER, PERSON):
             assert secret not in str(text)
+            assert secret.removeprefix("+") not in str(text)
+    # The numbers are there, as far as they may be.
+    assert any("***1111" in str(line) for line in lines)
+    assert any("***3333" in str(line) for line in lines)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_what_is_at_no_path_of_ours_finds_nothing_and_calls_go_on(carrier):
+    others = [name for name in CARRIERS if name != carrier]
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            fields = far.ringing(far.new_id())
+            for path in (
+                "/",
+                "/voice",
+                f"/{carrier}",
+                f"/{carrier}/voices",
+                f"/{carrier}/voice/../voice/x",
+                *(f"/{name}/voice" for name in others),
+            ):
+                assert (await far.tell(door.local_url + path, fields))[0] == 404
+            # Markup that nobody kept, and a stream's address that is asked for as a page.
+            nothing = f"{door.local_url}/{carrier}/markup?key=0"
+            # Telnyx never comes for markup.
+            refused = (400, "") if carrier == "telnyx" else (403, "")
+            assert await far.tell(nothing, {"CallSid": "x", "CallUUID": "x"}) == refused
+            assert (await far.tell(f"{door.local_url}/{carrier}/media/0", fields))[0] == 405
+            assert not phone.calls
+            async with await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

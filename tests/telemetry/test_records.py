@@ -27,7 +27,7 @@ from voicepipe.frames import LLMFullResponseEndFrame
 from voicepipe.realtime.events import TranscriptionUsage, Usage
 from voicepipe.realtime.usage import token_usage, transcription_metrics
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
-from voicepipe.telemetry import Billing, CallInfo, CallMeter, CallObserver, Fault, ToolRun, Turn
+from voicepipe.telemetry import Billing, CallEvent, CallInfo, CallMeter, CallObserver, Fault, ToolRun, Turn
 from voicepipe.telemetry.records import RecordReader, RecordStore, StoredCall, records_url, tables
 from voicepipe.telemetry.records.where import Database
 
@@ -228,6 +228,25 @@ class TestTrouble:
         with pytest.raises(VoicepipeError, match="version 99"):
             async with RecordStore(path):
                 pass
+
+    async def test_records_of_the_first_version_are_read_and_written_on(self, path):
+        """What version 1 made: all tables but `events`."""
+        async with RecordStore(path) as store:
+            store.begin(CallInfo(call_id="call_1")).turn(said(0, "hello"))
+        with sqlite3.connect(path) as connection:
+            connection.execute("DROP TABLE events")
+            connection.execute("UPDATE voicepipe_records SET version = 1")
+        connection.close()
+        before = await stored(path)
+        assert ([row["user_text"] for row in before.turns], before.events) == (["hello"], [])
+        async with RecordStore(path) as store, store.call(CallInfo(call_id="call_2")) as entry:
+            entry.event(CallEvent(0, 20.0, "keys", "1"))
+            entry.event(CallEvent(0, 20.0, "keys", "12"))
+        assert [row["user_text"] for row in (await stored(path)).turns] == ["hello"]
+        assert [row["text"] for row in (await stored(path, "call_2")).events] == ["12"]
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT version FROM voicepipe_records").fetchall() == [(2,)]
+        connection.close()
 
 
 CHILD = """

@@ -14,12 +14,15 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.records import StoredCall
 
 Row = Mapping[str, Any]
 
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+\Z)")
+_FORMULA = re.compile(r"[\t\r\n]|\s*([=@]|[+-](?!\d+\Z))")
 """How a text begins that a spreadsheet would take for a formula; a telephone number is none."""
+_EVENTS = {"keys_sent": "sent", "guardrail": "blocked", "refusal": "refused"}
+"""How the kinds of events are called in a line, where not by their own names."""
 
 
 def table_of(rows: Sequence[Row]) -> Table:
@@ -35,7 +38,7 @@ def table_of(rows: Sequence[Row]) -> Table:
             str(row["turn_count"]),
             cost_of(row),
             row["end_reason"] or row["status"],
-            row["caller"] or "",
+            one_line(row["caller"] or ""),
             row["model"] or "",
         )
     return table
@@ -59,6 +62,7 @@ def lines_of(call: StoredCall) -> Iterator[Text]:
     events = [(turn["started_ms"], _turn_lines(turn)) for turn in call.turns]
     events += [(tool["started_ms"], [_tool_line(tool)]) for tool in call.tools]
     events += [(fault["at_ms"], [_line(fault["at_ms"], "oops", fault["message"])]) for fault in call.faults]
+    events += [(event["at_ms"], [_event_line(event)]) for event in call.events]
     for _, lines in sorted(events, key=lambda event: event[0]):
         yield from lines
     if call.usage:
@@ -84,6 +88,11 @@ def csv_of_turns(calls: Iterable[StoredCall]) -> str:
     return _csv([turn for call in calls for turn in call.turns])
 
 
+def csv_of_events(calls: Iterable[StoredCall]) -> str:
+    """Return the events of calls as CSV, one a row: keys, blocked words, transfers, refusals."""
+    return _csv([event for call in calls for event in call.events])
+
+
 def _facts(row: Row) -> list[tuple[str, str]]:
     ended = " ".join(filter(None, [row["end_reason"] or row["status"], row["end_detail"]]))
     parts = [
@@ -95,8 +104,8 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("started", f"{row['started_at']:%Y-%m-%d %H:%M:%S %Z}"),
         ("length", _length(row["call_secs"])),
         ("ended", ended),
-        ("from", row["caller"] or ""),
-        ("to", row["called"] or ""),
+        ("from", one_line(row["caller"] or "")),
+        ("to", one_line(row["called"] or "")),
         ("engine", " ".join(filter(None, [row["engine"], row["model"]]))),
         ("cost", " = ".join(filter(None, [cost_of(row), " + ".join(parts)]))),
     ]
@@ -124,8 +133,13 @@ def _tool_line(tool: Row) -> Text:
     return _line(tool["started_ms"], "tool", f"{tool['name']}({arguments}) {ending}")
 
 
+def _event_line(event: Row) -> Text:
+    detail = f" ({event['detail']})" if event["detail"] else ""
+    return _line(event["at_ms"], _EVENTS.get(event["kind"]) or str(event["kind"]), event["text"] + detail)
+
+
 def _line(at_ms: float, who: str, text: str) -> Text:
-    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<5} ", "dim"), text)
+    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<8} ", "dim"), one_line(text, len(text)))
 
 
 def _length(secs: float | None) -> str:

@@ -43,6 +43,7 @@ class What(StrEnum):
 
     CALLS = "calls"
     TURNS = "turns"
+    EVENTS = "events"
 
 
 Where = Annotated[
@@ -75,7 +76,7 @@ def show(
     records: Where = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show one call: what was said and heard, tools, times, usage, cost, end."""
+    """Show one call: what was said, heard and pressed, tools, transfers, refusals, times, usage, cost, end."""
     from voicepipe.cli.call_tables import json_of, lines_of
 
     call = _read(records, lambda reader: reader.call(call_id))
@@ -96,7 +97,7 @@ def export(
     limit: Annotated[int | None, typer.Option(min=1, help="How many calls, the newest first.")] = None,
 ) -> None:
     """Write calls as JSON or CSV."""
-    from voicepipe.cli.call_tables import csv_of_calls, csv_of_turns, json_of
+    from voicepipe.cli.call_tables import csv_of_calls, csv_of_events, csv_of_turns, json_of
 
     async def read(reader: RecordReader) -> str:
         rows = await reader.calls(limit=limit)
@@ -104,7 +105,7 @@ def export(
             return csv_of_calls(rows)
         calls = [await reader.call(row["id"]) for row in rows]
         if format_ is Format.CSV:
-            return csv_of_turns(calls)
+            return csv_of_turns(calls) if what is What.TURNS else csv_of_events(calls)
         return json_of([call.as_dict() for call in calls]) + "\n"
 
     text = _read(records, read)

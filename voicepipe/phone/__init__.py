@@ -17,6 +17,7 @@ from voicepipe.phone.phone import Phone
 from voicepipe.phone.results import CallResult, MachineDetection, ToolUse, Turn
 from voicepipe.phone.switchboard import Caller
 from voicepipe.phone.tools import Tool, end_call, tool, transfer_call
+from voicepipe.telemetry.recording.masking import Masking
 
 __all__ = [
     "Agent",
@@ -29,6 +30,7 @@ __all__ = [
     "Engine",
     "Guardrail",
     "MachineDetection",
+    "Masking",
     "OpenAIRealtime",
     "OpenAIRealtime2",
     "Phone",

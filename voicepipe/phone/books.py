@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from voicepipe.errors import SettingsError
+from voicepipe.phone.diary import Diary
 from voicepipe.phone.engines.engine import Engine
 from voicepipe.phone.results import CallResult
-from voicepipe.telemetry.calls import CallInfo, CallSink, Fault, ToolRun, Turn
+from voicepipe.telemetry.calls import CallEvent, CallInfo, CallSink, Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account, Billing, CallMeter
 from voicepipe.telemetry.observer import CallObserver
 from voicepipe.telemetry.pricing import ALIASES, Pricing, merge_pricing
+from voicepipe.telemetry.recording.masking import Masking
 
 if TYPE_CHECKING:
     from voicepipe.telemetry.records import CallEntry, RecordStore
@@ -34,12 +36,14 @@ class Terms:
         spending_cap: What a call may cost in US dollars; None is no cap.
         spending_message: What the bot says when it does; empty hangs up without a word.
         records: Where calls are recorded; None is nowhere.
+        masking: What of keys is not written there.
     """
 
     pricing: Pricing
     spending_cap: Decimal | None
     spending_message: str
     records: str | None
+    masking: Masking = field(default_factory=Masking)
 
 
 def terms_of(
@@ -47,6 +51,7 @@ def terms_of(
     spending_cap: Decimal | float | str | None,
     spending_message: str,
     records: str | Path | bool | None,
+    masking: Masking | None = None,
 ) -> Terms:
     """Return the terms that a phone's arguments mean.
 
@@ -65,9 +70,10 @@ def terms_of(
         cap = Decimal(str(spending_cap))
     if records is None or records is False:
         return Terms(prices, cap, spending_message, None)
+    hides = masking or Masking()
     from voicepipe.telemetry.records import records_url
 
-    return Terms(prices, cap, spending_message, records_url(None if records is True else records))
+    return Terms(prices, cap, spending_message, records_url(None if records is True else records), hides)
 
 
 class CallBook:
@@ -86,6 +92,8 @@ class CallBook:
         self._entry = entry
         self._has_cap = terms.spending_cap is not None
         self._observer = CallObserver(_Nowhere() if entry is None else entry, meter)
+        self.diary = Diary(_forget if entry is None else entry.event, self._call_ms, terms.masking.matcher())
+        """What is written down of the call besides what was said."""
         self._has_begun = False
         self._last: Account | None = None
 
@@ -120,9 +128,14 @@ class CallBook:
     def close(self, result: CallResult) -> None:
         """Close the account, and write down how the call ended."""
         self._last = result.account
+        self.diary.keys_end()
         if self._entry is not None:
             self._entry.account(result.account)
             self._entry.end(result.outcome, result.reason)
+
+    def _call_ms(self) -> float:
+        began_ms = self._observer.began_ms
+        return 0.0 if began_ms is None else round(_now_secs() * 1000 - began_ms, 1)
 
     async def _watch(self) -> None:
         while True:
@@ -223,6 +236,10 @@ class _Nowhere(CallSink):
 
     def account(self, account: Account) -> None:
         """Forget it."""
+
+
+def _forget(_event: CallEvent) -> None:
+    """Take an event of a call that is not recorded."""
 
 
 def _now_secs() -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from loguru import logger
@@ -21,13 +21,18 @@ from voicepipe.phone.carriers.contract import (
 from voicepipe.phone.conversation import Conversation, Wish
 from voicepipe.phone.engines.engine import Brief
 from voicepipe.phone.hooks import Audience, PhoneObserver
+from voicepipe.phone.line import Line
 from voicepipe.phone.machine import MachineWatch
+from voicepipe.phone.milestones import Milestones
 from voicepipe.phone.notes import Notes
 from voicepipe.phone.numbers import checked_keys, checked_number, masked
+from voicepipe.phone.refusals import NotingApi
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.tools import Tool
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.logs import in_call
 from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
 
@@ -76,7 +81,7 @@ class Call:
     ) -> None:
         self.id = ref
         """Our id of it."""
-        self.direction = direction
+        self.direction: Literal["inbound", "outbound"] = direction
         """Who called."""
         self.caller = caller
         """The number that calls."""
@@ -86,30 +91,27 @@ class Call:
         """What talks."""
         self.carrier = carrier.name
         """The carrier, in small letters."""
-        self._carrier_call_id = ""
         self.status: CallStatus = "queued" if direction == "outbound" else "ringing"
         """The carrier's last word."""
         self.has_stream_offer = False
         """Whether the carrier was told to open the stream, which it is once."""
-        self._carrier = carrier
-        self._api = api
-        self.transfers = Transfers(self, api, desk)
-        """For the phone's switchboard, which tells it what becomes of the person."""
         self._book = books.open(
             ref, direction, caller, callee, carrier=carrier.name, engine=agent.engine, on_cap=self._spent
         )
+        self._audience = Audience([agent.hooks, *observers])
+        self._notes = Notes(self, self._audience, self._book.diary)
+        noting = NotingApi(api, self._book.diary.refused)
+        self.line = Line(carrier, noting, on_id=self._book.known_as, on_error=self.report_error)
+        """The carrier's side of it, for the phone's switchboard."""
+        self.transfers = Transfers(self, self.line, desk, self._book.diary)
+        """For the phone's switchboard, which tells it what becomes of the person."""
         self._pipeline_observers = pipeline_observers
         self._call_secs = min(call_secs, agent.max_call_secs or call_secs)
-        self._audience = Audience([agent.hooks, *observers])
-        self._notes = Notes(self, self._audience)
         self._conversation: Conversation | None = None
         self._machine = MachineWatch(has_message=bool(agent.voicemail_message))
         self._is_spent = False
         self._was_answered = False
-        self._answered = asyncio.Event()
-        self._result: CallResult | None = None
-        self._is_over = asyncio.Event()
-        self._on_over: Callable[[Call], None] | None = None
+        self._milestones = Milestones()
 
     def __repr__(self) -> str:
         return (
@@ -126,13 +128,7 @@ class Call:
     @property
     def carrier_call_id(self) -> str:
         """The carrier's id of it; empty until it is known."""
-        return self._carrier_call_id
-
-    @carrier_call_id.setter
-    def carrier_call_id(self, call_id: str) -> None:
-        if call_id != self._carrier_call_id:
-            self._carrier_call_id = call_id
-            self._book.known_as(call_id)
+        return self.line.call_id
 
     @property
     def machine(self) -> MachineDetection | None:
@@ -162,7 +158,7 @@ class Call:
     @property
     def is_over(self) -> bool:
         """Whether it has ended."""
-        return self._result is not None
+        return self._milestones.result is not None
 
     @property
     def is_talking(self) -> bool:
@@ -171,9 +167,7 @@ class Call:
 
     async def result(self) -> CallResult:
         """Wait for its end, and return how it ended."""
-        await self._is_over.wait()
-        assert self._result is not None
-        return self._result
+        return await self._milestones.until_over()
 
     async def until_answered(self) -> None:
         """Wait until somebody picked up and the stream runs.
@@ -181,14 +175,7 @@ class Call:
         Raises:
             PhoneError: It ended before.
         """
-        waits = [asyncio.create_task(event.wait()) for event in (self._answered, self._is_over)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
-        if not self._answered.is_set():
+        if not await self._milestones.until_answered():
             raise PhoneError(f"the call was not answered: {self.status}")
 
     async def say(self, text: str) -> None:
@@ -207,6 +194,7 @@ class Call:
             SettingsError: `keys` are not all keys.
         """
         await self._talking().press(checked_keys(keys))
+        self._book.diary.sent(keys)
 
     async def hang_up(self, reason: str = "the bot hung up") -> None:
         """End it, after what the bot said was heard; one that rings still at once.
@@ -219,7 +207,7 @@ class Call:
         if self._conversation is not None:
             await self._conversation.end(reason)
         elif self.carrier_call_id:
-            await self._api.hang_up(self.carrier_call_id)
+            await self.line.hang_up()
             await self.transfers.recall()
             self.finish("canceled", reason)
 
@@ -262,7 +250,7 @@ class Call:
         Raises:
             CarrierRefusedError: It does not.
         """
-        await self._api.record(self.carrier_call_id, on=on)
+        await self.line.record(on=on)
 
     # What tools may wish: done when the bot has been heard.
 
@@ -281,7 +269,12 @@ class Call:
 
         async def transfer() -> None:
             await self._talking().until_quiet()
-            await self.transfer(to, mode=mode, summary=summary, hold_audio_url=hold_audio_url)
+            try:
+                await self.transfer(to, mode=mode, summary=summary, hold_audio_url=hold_audio_url)
+            except CarrierRefusedError as error:
+                self.report_error(str(error))
+                # Somebody was promised to the caller, who would wait in silence.
+                await self._talking().say(UNREACHED)
 
         self._wish(transfer)
 
@@ -299,9 +292,13 @@ class Call:
 
     # What the phone's server does with it.
 
+    def logs(self) -> AbstractContextManager[None]:
+        """Have what is logged within it be about this call."""
+        return in_call(self.id, lambda: self.carrier_call_id)
+
     def when_over(self, tell: Callable[[Call], None]) -> None:
         """Have something called when it is over."""
-        self._on_over = tell
+        self._milestones.when_over(lambda: tell(self))
 
     async def converse(self, transport: TelephonyTransport) -> None:
         """Talk until somebody ends it. It is over afterwards, unless the caller waits for a person."""
@@ -329,18 +326,20 @@ class Call:
                 self._conversation = None
             await self.transfers.settle()
             if not self.transfers.has_ended(conversation):
-                await self._leave()
+                if not self.is_transferred:
+                    await self.line.leave()
                 self.finish(status, reason)
 
     async def status_changed(self, event: StatusChanged) -> None:
         """Take the carrier's word on where it is."""
-        self.carrier_call_id = event.call_id or self.carrier_call_id
+        self.line.call_id = event.call_id or self.line.call_id
         if self.is_over:
             return
         self.status = event.status
-        # With a stream, its end is the call's: it comes on its own.
-        if event.status in _ENDS and self._conversation is None:
-            self.finish(event.status, event.cause or f"the carrier says: {event.status}")
+        # With a stream, its end is the call's: it comes on its own. That of a caller on hold may still be ending.
+        if event.status in _ENDS and (self._conversation is None or self.is_on_hold):
+            says = event.cause or f"the carrier says: {event.status}"
+            self.finish(event.status, "the caller hung up while on hold" if self.is_on_hold else says)
             await self.transfers.recall()
 
     def machine_detected(self, detection: MachineDetection, *, may_speak: bool) -> None:
@@ -368,15 +367,18 @@ class Call:
         if self._conversation is not None:
             await self._conversation.cancel(reason)
         elif not self.is_over:
-            await self._drop()
+            if self.is_on_hold:
+                await self.line.tried(self.transfers.drop())
+            elif not self.is_transferred:
+                await self.line.leave()
             self.finish("canceled", reason)
 
     def finish(self, status: CallStatus, reason: str) -> None:
         """Take note that it is over. What comes first counts."""
-        if self._result is not None:
+        if self.is_over:
             return
         self.status = status
-        result = self._result = CallResult(
+        result = CallResult(
             call_id=self.id,
             outcome=outcome_of(status, self.machine, was_answered=self._was_answered),
             status=status,
@@ -387,11 +389,9 @@ class Call:
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(reason)}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
-        self._is_over.set()
-        if self._on_over is not None:
-            self._on_over(self)
+        self._milestones.over(result)
 
     async def close(self) -> None:
         """Wait until observers were told all, and transfers have come to something."""
@@ -419,9 +419,9 @@ class Call:
     async def _started(self) -> None:
         if self._is_spent:
             self._spent()
-        if self._answered.is_set():
+        if self._milestones.is_answered:
             return
-        self._answered.set()
+        self._milestones.answered()
         self._audience.tell(lambda observer: observer.call_started(self))
         self._meet_machine()
         if self.agent.record:
@@ -441,24 +441,6 @@ class Call:
             await conversation.last_words(self._book.spending_message, "the call reached its spending cap")
 
         conversation.wish(end)
-
-    async def _leave(self) -> None:
-        """Have the carrier end the call where the end of the stream does not."""
-        if not self.is_transferred and not self._carrier.stream_ends_call and self.carrier_call_id:
-            await self._asked_to_end(self._api.hang_up(self.carrier_call_id))
-
-    async def _drop(self) -> None:
-        """Have the carrier end a call that has no stream."""
-        if self.is_on_hold:
-            await self._asked_to_end(self.transfers.drop())
-        else:
-            await self._leave()
-
-    async def _asked_to_end(self, asking: Awaitable[None]) -> None:
-        try:
-            await asking
-        except CarrierRefusedError as error:
-            self.report_error(str(error))
 
     async def _leave_message(self) -> None:
         message = self.agent.voicemail_message

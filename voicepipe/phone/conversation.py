@@ -167,7 +167,6 @@ class Conversation:
             self._on_error(str(error))
 
     async def _blocked(self, guardrail: Guardrail) -> None:
-        self._on_error(f"guardrail {guardrail.name}: blocked")
         await self._queue(InterruptionFrame(), TTSSpeakFrame(guardrail.replacement))
 
     def _erred(self, _worker: PipelineWorker, frame: ErrorFrame) -> None:

@@ -13,6 +13,7 @@ class Floor:
         self._is_quiet.set()
         self._begun = asyncio.Event()
         self._done = asyncio.Event()
+        self._awaits_cut = False
 
     def bot_speaks(self, speaks: bool) -> None:
         """The caller hears the bot, or does not any more."""
@@ -24,15 +25,21 @@ class Floor:
     def answer_begins(self) -> None:
         """The engine begins an answer."""
         self._done.clear()
-        self._begun.set()
+        if not self._awaits_cut:
+            self._begun.set()
 
     def answer_ends(self) -> None:
         """All of an answer has come; it may still be played."""
         self._done.set()
 
+    def answers_are_cut(self) -> None:
+        """What was said and what was about to be is cut here."""
+        self._awaits_cut = False
+
     def expect_answer(self) -> None:
-        """Have `until_answered` wait for an answer that begins from here on."""
+        """Have `until_answered` wait for an answer that begins after the next cut: one under way is not meant."""
         self._begun.clear()
+        self._awaits_cut = True
 
     async def until_answered(self, within_secs: float) -> None:
         """Wait until an answer has begun and has come as a whole.

@@ -12,6 +12,7 @@ from loguru import logger
 from pipecat.metrics.metrics import MetricsData
 
 from voicepipe.phone.results import CallResult, MachineDetection, ToolUse, Turn
+from voicepipe.plain_words import one_line
 
 if TYPE_CHECKING:
     from voicepipe.phone.call import Call
@@ -131,10 +132,11 @@ class Audience:
         self._observers = tuple(observers)
         self._queue: asyncio.Queue[Telling | None] = asyncio.Queue(_MOST_WAITING)
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def tell(self, telling: Telling) -> None:
-        """Tell something as soon as all before it was told."""
-        if not self._observers:
+        """Tell something as soon as all before it was told; nothing after the end, which was the last word."""
+        if not self._observers or self._is_closed:
             return
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="phone: observers")
@@ -147,6 +149,7 @@ class Audience:
 
     async def close(self) -> None:
         """Wait until all was told, or for half a minute."""
+        self._is_closed = True
         task, self._task = self._task, None
         if task is None:
             return
@@ -165,4 +168,6 @@ class Audience:
             tellings = [telling(observer) for observer in self._observers]
             for outcome in await asyncio.gather(*tellings, return_exceptions=True):
                 if isinstance(outcome, Exception):
-                    logger.error(f"an observer of a call failed: {type(outcome).__name__}: {outcome}")
+                    logger.error(
+                        f"an observer of a call failed: {type(outcome).__name__}: {one_line(str(outcome))}"
+                    )

@@ -20,11 +20,12 @@ from voicepipe.frames import (
     LLMRunFrame,
     LLMTextFrame,
     MetricsFrame,
+    PlaybackMarkFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
 from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail, Speaker
 
@@ -38,6 +39,10 @@ class Listener(Protocol):
 
     def pressed(self, key: str) -> None:
         """The caller pressed a key."""
+        ...
+
+    def blocked(self, guardrail: str, speaker: Speaker) -> None:
+        """A guardrail blocked somebody's words."""
         ...
 
     def used(self, frame: FunctionCallResultFrame) -> None:
@@ -66,6 +71,8 @@ class CallersWords(SoundHops):
         asks_for_answers: Whether the engine waits for a word of ours to answer.
     """
 
+    passed_by = SOUND
+
     def __init__(
         self,
         listener: Listener,
@@ -87,6 +94,7 @@ class CallersWords(SoundHops):
             self._listener.said("user", frame.text)
             blocked = await _blocking(self._guardrails, frame.text)
             if blocked is not None:
+                self._listener.blocked(blocked.name, "user")
                 await self._on_blocked(blocked)
                 return
             await self.push_frame(frame, direction)
@@ -108,6 +116,8 @@ class BotsWords(SoundHops):
         on_blocked: Awaited with the guardrail that blocked something.
     """
 
+    passed_by = USERS_SOUND | {PlaybackMarkFrame}
+
     def __init__(
         self, listener: Listener, floor: Floor, guardrails: Sequence[Guardrail], on_blocked: OnBlocked
     ) -> None:
@@ -122,7 +132,11 @@ class BotsWords(SoundHops):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass all on, but for what is left of an answer that is blocked."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, TTSAudioRawFrame | LLMTextFrame) and self._is_blocked:
+        if isinstance(frame, TTSAudioRawFrame):
+            if not self._is_blocked:
+                await self.push_frame(frame, direction)
+            return
+        if isinstance(frame, LLMTextFrame) and self._is_blocked:
             return
         if isinstance(frame, TTSTextFrame):
             if await self._is_to_be_dropped(frame):
@@ -144,6 +158,7 @@ class BotsWords(SoundHops):
         if blocked is None:
             return False
         self._is_blocked, self._words = True, ""
+        self._listener.blocked(blocked.name, "bot")
         await self._on_blocked(blocked)
         return True
 
@@ -155,6 +170,7 @@ class BotsWords(SoundHops):
     def _note(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
             self._end_of_answer(is_interrupted=True)
+            self._floor.answers_are_cut()
         elif isinstance(frame, LLMFullResponseStartFrame):
             self._is_blocked = False
             self._floor.answer_begins()

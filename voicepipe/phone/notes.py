@@ -9,9 +9,11 @@ from loguru import logger
 from pipecat.metrics.metrics import MetricsData
 
 from voicepipe.frames import FunctionCallResultFrame
+from voicepipe.phone.diary import Diary
 from voicepipe.phone.guardrails import Speaker
 from voicepipe.phone.hooks import Audience
 from voicepipe.phone.results import ToolUse, Turn
+from voicepipe.plain_words import one_line
 
 if TYPE_CHECKING:
     from voicepipe.phone.call import Call
@@ -23,13 +25,15 @@ class Notes:
     Args:
         call: The call.
         audience: Who is told.
+        diary: What is written down of it besides what was said.
     """
 
-    def __init__(self, call: Call, audience: Audience) -> None:
+    def __init__(self, call: Call, audience: Audience, diary: Diary) -> None:
         self.turns: list[Turn] = []
         """What was said so far."""
         self._call = call
         self._audience = audience
+        self._diary = diary
         self._began_secs = 0.0
 
     def begin(self) -> None:
@@ -43,12 +47,19 @@ class Notes:
 
     def said(self, speaker: Speaker, text: str, *, is_interrupted: bool = False) -> None:
         """Somebody said something."""
+        self._diary.keys_end()
         role = "user" if speaker == "user" else "assistant"
         self._add(Turn(role, text, self.now_secs * 1000, is_interrupted))
 
     def pressed(self, key: str) -> None:
         """The caller pressed a key."""
+        self._diary.pressed(key)
         self._add(Turn("user", f"[DTMF: {key}]", self.now_secs * 1000))
+
+    def blocked(self, guardrail: str, speaker: Speaker) -> None:
+        """A guardrail blocked somebody's words."""
+        self._diary.blocked(guardrail, speaker)
+        self.erred(f"guardrail {guardrail}: blocked")
 
     def used(self, frame: FunctionCallResultFrame) -> None:
         """A function gave its result."""
@@ -61,7 +72,7 @@ class Notes:
 
     def erred(self, message: str) -> None:
         """Something went wrong."""
-        logger.warning(f"call {self._call.id}: {message}")
+        logger.warning(f"call {self._call.id}: {one_line(message)}")
         self._audience.tell(lambda observer: observer.error(self._call, message))
 
     def _add(self, turn: Turn) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from aiohttp import ClientConnectionResetError, WSMsgType
@@ -21,21 +20,15 @@ class AiohttpSocket:
 
     Args:
         socket: The socket, prepared.
-        silent_secs: A carrier sends sound all the time; one that says nothing for so long is taken for gone.
     """
 
-    def __init__(self, socket: WebSocketResponse, silent_secs: float) -> None:
+    def __init__(self, socket: WebSocketResponse) -> None:
         self._socket = socket
-        self._silent_secs = silent_secs
 
     async def recv(self) -> str | bytes:
         """Return the next message; see `MediaSocket`."""
         try:
-            async with asyncio.timeout(self._silent_secs):
-                message = await self._socket.receive()
-        except TimeoutError:
-            silent = Close(POLICY, f"nothing came for {self._silent_secs:g} s")
-            raise ConnectionClosedError(None, silent) from None
+            message = await self._socket.receive()
         except RuntimeError as error:
             # aiohttp's way to say that it was read after its end.
             raise ConnectionClosedError(None, None) from error

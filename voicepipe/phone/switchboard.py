@@ -116,14 +116,15 @@ class Switchboard:
             raise PhoneError(f"limits.calls: there are {len(self._calls)} calls already")
         call = self._new_call("outbound", from_, to, agent)
         wish = OutboundCall(call.id, to, from_, ring_secs, detection)
-        try:
-            call_id = await self._api().place(wish, self._running())
-        except VoicepipeError as error:
-            call.finish("failed", str(error))
-            raise
-        call.carrier_call_id = call.carrier_call_id or call_id
-        asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
-        logger.info(f"call {call.id}: to {masked(to)}")
+        with call.logs():
+            try:
+                call_id = await call.line.api.place(wish, self._running())
+            except VoicepipeError as error:
+                call.finish("failed", str(error))
+                raise
+            call.line.call_id = call.line.call_id or call_id
+            asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
+            logger.info(f"call {call.id}: to {masked(to)}")
         return call
 
     # Webhooks.
@@ -149,9 +150,10 @@ class Switchboard:
         caller = Caller(event.caller, event.callee, "inbound")
         agent = await chosen(self._agent, caller)
         call = self._new_call("inbound", event.caller, event.callee, agent)
-        call.carrier_call_id = event.call_id
-        logger.info(f"call {call.id}: from {masked(event.caller)}")
-        return await self._open_stream(call, is_outbound=False)
+        call.line.call_id = event.call_id
+        with call.logs():
+            logger.info(f"call {call.id}: from {masked(event.caller)}")
+            return await self._open_stream(call, is_outbound=False)
 
     async def _about_a_call(
         self, event: LegAnswered | StatusChanged | MachineDetected | GreetingEnded | SummarySaid
@@ -159,12 +161,20 @@ class Switchboard:
         call = self._find(event.ref, event.call_id)
         if call is None:
             return Reply()
+        with call.logs():
+            return await self._told(call, event)
+
+    async def _told(
+        self,
+        call: Call,
+        event: LegAnswered | StatusChanged | MachineDetected | GreetingEnded | SummarySaid,
+    ) -> Reply:
         if isinstance(event, LegAnswered):
             if event.is_person_leg:
                 return await call.transfers.person_answered(event.call_id)
             if call.has_stream_offer or call.is_over:
                 raise WebhookRefusedError("replay")
-            call.carrier_call_id = event.call_id
+            call.line.call_id = event.call_id
             return await self._open_stream(call, is_outbound=True)
         if isinstance(event, StatusChanged):
             await self._status(call, event)
@@ -189,7 +199,7 @@ class Switchboard:
         call.has_stream_offer = True
         offer = self._running().offer(call)
         try:
-            return await self._api().open_stream(call.carrier_call_id, offer, is_outbound=is_outbound)
+            return await call.line.api.open_stream(call.line.call_id, offer, is_outbound=is_outbound)
         except CarrierRefusedError as error:
             call.finish("failed", str(error))
             return Reply()

@@ -16,12 +16,13 @@ from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError
 from voicepipe.phone.carriers.contract import (
     Callbacks,
     CallStatus,
-    CarrierApi,
     Reply,
     StreamOffer,
     WarmTransfer,
 )
 from voicepipe.phone.conversation import Conversation
+from voicepipe.phone.diary import Diary
+from voicepipe.phone.line import Line
 from voicepipe.phone.numbers import masked
 from voicepipe.phone.results import Turn
 
@@ -46,18 +47,21 @@ class Transfers:
 
     Args:
         call: The call.
-        api: The carrier's REST API.
+        line: The carrier's side of it.
         desk: The phone's server.
+        diary: Told of each, and of what became of it.
     """
 
-    def __init__(self, call: Call, api: CarrierApi, desk: Desk) -> None:
+    def __init__(self, call: Call, line: Line, desk: Desk, diary: Diary) -> None:
         self.is_done = False
         """Whether the call is somebody else's."""
         self.unreached_message = ""
         """What the bot says when it is back; empty if it never left."""
         self._call = call
-        self._api = api
+        self._line = line
+        self._api = line.api
         self._desk = desk
+        self._diary = diary
         self._task: asyncio.Task[None] | None = None
         self._warm: WarmTransfer | None = None
         self._person_call_id = ""
@@ -99,20 +103,17 @@ class Transfers:
         """End the call of a caller who waits, and that of the person.
 
         Raises:
-            CarrierRefusedError: The carrier did not.
+            CarrierRefusedError: The carrier did not end the caller's.
         """
         await self.recall()
-        await self._api.hang_up(self._call.carrier_call_id)
+        await self._line.hang_up()
 
     async def recall(self) -> None:
-        """Call the person no more: the caller is gone.
-
-        Raises:
-            CarrierRefusedError: The carrier did not stop.
-        """
+        """Call the person no more: the caller is gone."""
         was_on_hold, self._warm = self.is_on_hold, None
-        if was_on_hold and self._person_call_id:
-            await self._api.hang_up(self._person_call_id)
+        if was_on_hold:
+            self._diary.transfer_became("the caller is gone")
+            await self._let_go(self._person_call_id)
 
     # What the carrier says of the person.
 
@@ -120,18 +121,28 @@ class Transfers:
         """Go on: the person picked up, so the call is theirs. Return the webhook's answer."""
         if self._warm is None:
             return Reply()
-        reply = await self._api.person_answered(self._warm, person_call_id)
+        try:
+            reply = await self._api.person_answered(self._warm, person_call_id)
+        except CarrierRefusedError as error:
+            self._call.report_error(str(error))
+            await self._bring_back("refused", person_call_id)
+            return Reply()
         self.person_came()
         return reply
 
     def person_came(self) -> None:
         """Take note that the person picked up."""
         if self.is_on_hold:
-            self._end("transferred")
+            self.is_done = True
+            self._diary.transfer_became("reached")
+            self._call.finish("completed", "transferred")
 
     async def summary_said(self, person_call_id: str) -> None:
-        """Join both: the person has heard what it is about."""
-        await self._api.join(self._call.carrier_call_id, person_call_id)
+        """Join both, who wait for it: the person has heard what it is about. If they cannot be, both calls end."""
+        if not await self._line.tried(self._api.join(self._line.call_id, person_call_id)):
+            self._diary.transfer_became("not joined")
+            await self._let_go(person_call_id)
+            await self._line.tried(self._line.hang_up())
 
     async def person_gone(self, status: CallStatus) -> None:
         """Take the caller back from a person who could not be reached; end the call of one whose person hung up."""
@@ -139,9 +150,10 @@ class Transfers:
         if self.is_on_hold:
             # The person may be gone before the carrier has answered the request to call them.
             await self.settle()
-            await self._take_back()
+            if self.is_on_hold:
+                await self._bring_back(status)
         elif self.is_done:
-            await self._api.hang_up(self._call.carrier_call_id)
+            await self._line.hang_up()
 
     # How it goes.
 
@@ -155,11 +167,14 @@ class Transfers:
 
     async def _hand_on(self, conversation: Conversation, to: str) -> None:
         self.is_done = True
+        self._diary.transfer_begins("cold", to)
         try:
-            await self._api.transfer(self._call.carrier_call_id, to, self._desk)
+            await self._api.transfer(self._line.call_id, to, self._desk)
         except (CarrierRefusedError, SettingsError):
             self.is_done = False
+            self._diary.transfer_became("refused")
             raise
+        self._diary.transfer_became("handed on")
         logger.info(f"call {self._call.id}: transferred to {masked(to)}")
         await conversation.cancel("transferred")
 
@@ -168,37 +183,53 @@ class Transfers:
     ) -> None:
         self._warm, self._left = wish, conversation
         self._person_call_id, self.unreached_message = "", unreached_message
+        self._diary.transfer_begins("warm", wish.to)
         try:
             await self._api.hold(wish, self._desk)
         except (CarrierRefusedError, SettingsError):
             self._warm = self._left = None
+            self._diary.transfer_became("refused")
             raise
         logger.info(f"call {self._call.id}: the caller waits for {masked(wish.to)}")
         await conversation.cancel("on hold")
         try:
-            self._person_call_id = await self._api.call_person(wish, self._desk)
+            person_call_id = await self._api.call_person(wish, self._desk)
         except (CarrierRefusedError, SettingsError) as error:
             self._call.report_error(str(error))
-            await self._take_back()
+            if self._warm is wish:
+                await self._bring_back("refused")
             return
+        if self._warm is not wish:
+            # The caller hung up while the carrier was being asked.
+            await self._let_go(person_call_id)
+            return
+        self._person_call_id = person_call_id
         asyncio.get_running_loop().call_later(wish.ring_secs + _LOST_SECS, self._lose, wish)
 
-    async def _take_back(self) -> None:
+    async def _bring_back(self, why: str, person_call_id: str = "") -> None:
+        """Give the caller back to the bot, and let the person go if there is one."""
         self._warm = None
+        self._diary.transfer_became(why)
+        await self._let_go(person_call_id)
         if self._call.is_over:
             return
+        offer = self._desk.offer(self._call)
         try:
-            await self._api.take_back(self._call.carrier_call_id, self._desk.offer(self._call), self._desk)
+            await self._api.take_back(self._line.call_id, offer, self._desk)
         except CarrierRefusedError as error:
+            # Nobody would ever come for who waits there.
+            await self._line.tried(self._line.hang_up())
             self._call.finish("completed", f"the caller could not be taken back: {error}")
+
+    async def _let_go(self, person_call_id: str) -> None:
+        if person_call_id:
+            await self._line.tried(self._api.hang_up(person_call_id))
 
     def _lose(self, wish: WarmTransfer) -> None:
         if self._warm is wish and self.is_on_hold:
-            self._end("the carrier said nothing more of the transfer")
-
-    def _end(self, reason: str) -> None:
-        self.is_done = True
-        self._call.finish("completed", reason)
+            self._call.report_error("the carrier said nothing more of the transfer")
+            back = self._bring_back("the carrier said nothing more", self._person_call_id)
+            self._task = asyncio.create_task(back, name="phone: transfer")
 
 
 def prompt_after(system_prompt: str, turns: Sequence[Turn]) -> str:

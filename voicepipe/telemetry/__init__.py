@@ -1,6 +1,6 @@
 """What a call used, cost and was: prices, the account of a call, its observer, latencies. Records are in `.records`."""
 
-from voicepipe.telemetry.calls import CallInfo, CallSink, Fault, ToolRun, Turn
+from voicepipe.telemetry.calls import CallEvent, CallInfo, CallSink, Fault, ToolRun, Turn
 from voicepipe.telemetry.cost import Cost
 from voicepipe.telemetry.latency import Histogram, Latencies
 from voicepipe.telemetry.meter import Account, Billing, CallMeter
@@ -13,6 +13,7 @@ __all__ = [
     "DEFAULT_PRICING",
     "Account",
     "Billing",
+    "CallEvent",
     "CallInfo",
     "CallMeter",
     "CallNotes",

@@ -14,6 +14,8 @@ from voicepipe.telemetry.meter import Account
 
 Direction: TypeAlias = Literal["inbound", "outbound"]
 ToolStatus: TypeAlias = Literal["running", "done", "cancelled"]
+EventKind: TypeAlias = Literal["keys", "keys_sent", "guardrail", "refusal", "transfer"]
+"""What the caller pressed, what the bot pressed, words that were blocked, what the carrier did not do, handing a call on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,25 @@ class Fault:
     at_ms: float
     message: str
     is_fatal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """Something that happened in a telephone call besides what was said.
+
+    Parameters:
+        index: Its number in the call, from 0; it comes again with the same index when there is more to say of it.
+        at_ms: When it happened; 0 for what happened before the call's pipeline ran.
+        kind: What it was.
+        text: The keys, the guardrail's name, the carrier's words, or how and to whom the call was handed.
+        detail: Whose words were blocked (`user` or `bot`), the carrier's code of its refusal, or what became of a transfer.
+    """
+
+    index: int
+    at_ms: float
+    kind: EventKind
+    text: str
+    detail: str = ""
 
 
 class CallSink(Protocol):

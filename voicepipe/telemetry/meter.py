@@ -230,12 +230,25 @@ class CallMeter:
         if provider is not None and provider.unit is PricingUnit.MINUTE:
             return [(None, minutes_cost(call_secs, provider, self._billing.model))]
         amounts: list[tuple[TokenKind | None, Decimal | None]] = []
+        if not used.tokens and self._runs_without_a_price():
+            # What it takes in costs from the first moment on, and is told only with the first answer.
+            amounts.append((None, None))
         for model, tokens in used.tokens.items():
             for kind, amount in token_cost(tokens, self._rates(engine, model, PricingUnit.TOKEN)).items():
                 if amount is None:
                     self._warn("tokens of the model", model)
                 amounts.append((kind, amount))
         return amounts
+
+    def _runs_without_a_price(self) -> bool:
+        """Whether the call has begun with a model of which it is known already that nobody lists it."""
+        model = self._billing.model
+        if model is None or self._started_secs is None:
+            return False
+        if self._rates(self._billing.engine, model, PricingUnit.TOKEN) is not None:
+            return False
+        self._warn("tokens of the model", model)
+        return True
 
     def _savings(self, used: Used) -> Decimal:
         engine = self._billing.engine

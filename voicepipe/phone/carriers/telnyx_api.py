@@ -86,7 +86,13 @@ class TelnyxApi:
         if transfer.hold_audio_url:
             music = {"audio_url": transfer.hold_audio_url, "loop": "infinity"}
             await self._act(transfer.call_id, "playback_start", music)
-        await self._act(transfer.call_id, "streaming_stop", {})
+        try:
+            await self._act(transfer.call_id, "streaming_stop", {})
+        except CarrierRefusedError:
+            if transfer.hold_audio_url:
+                # The bot goes on, and is not to be heard together with music.
+                await self._act(transfer.call_id, "playback_stop", {}, gone_is_right=True)
+            raise
 
     async def call_person(self, transfer: WarmTransfer, callbacks: Callbacks) -> str:
         """Call the person; when they have heard the summary, both are joined."""

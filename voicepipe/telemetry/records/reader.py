@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Connection, Table, func, inspect, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,7 @@ class StoredCall:
         turns: The rows of its turns, in order.
         tools: Those of its calls of functions.
         faults: Those of its errors.
+        events: Those of keys, blocked words, transfers and what the carrier refused; none in a database of version 1.
         usage: What it used, by kind and model.
     """
 
@@ -35,11 +36,18 @@ class StoredCall:
     turns: Sequence[Row]
     tools: Sequence[Row]
     faults: Sequence[Row]
+    events: Sequence[Row]
     usage: Sequence[Row]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as one mapping, the call's own fields first."""
-        parts = {"turns": self.turns, "tools": self.tools, "faults": self.faults, "usage": self.usage}
+        parts = {
+            "turns": self.turns,
+            "tools": self.tools,
+            "faults": self.faults,
+            "events": self.events,
+            "usage": self.usage,
+        }
         return {
             **self.call,
             **{
@@ -117,11 +125,13 @@ class RecordReader:
         own = await self._rows(calls, calls.c.id == ids[0])
         parts = [
             await self._rows(table, table.c.call_id == ids[0])
-            for table in (tables.turns, tables.tools, tables.faults, tables.usage)
+            for table in (tables.turns, tables.tools, tables.faults, tables.events, tables.usage)
         ]
         return StoredCall(own[0], *parts)
 
     async def _rows(self, table: Table, where: Any) -> list[Row]:
+        if table is tables.events and not await self._connection.run_sync(_has_events):
+            return []
         query = select(table).where(where).order_by(*table.primary_key)
         return [dict(row._mapping) for row in await self._connection.execute(query)]  # pyright: ignore[reportPrivateUsage]
 
@@ -131,3 +141,8 @@ async def _check(connection: AsyncConnection) -> None:
         await connection.execute(select(tables.versions.c.version))
     except (OperationalError, ProgrammingError) as error:
         raise VoicepipeError(f"there are no records of calls in this database: {error.orig}") from None
+
+
+def _has_events(connection: Connection) -> bool:
+    """Whether a store of version 2 or later has been opened on the database."""
+    return inspect(connection).has_table(tables.events.name)

@@ -18,7 +18,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicepipe.errors import VoicepipeError
-from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
+from voicepipe.telemetry.calls import CallEvent, CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account
 from voicepipe.telemetry.records import tables
 from voicepipe.telemetry.records.where import Database, file_of, records_url
@@ -62,6 +62,10 @@ class CallEntry:
     def fault(self, fault: Fault) -> None:
         """Write an error down."""
         self._writer.put(tables.faults, {"call_id": self.call_id, **asdict(fault)})
+
+    def event(self, event: CallEvent) -> None:
+        """Write down what happened besides what was said; one with an index that was there replaces it."""
+        self._writer.put(tables.events, {"call_id": self.call_id, **asdict(event)})
 
     def account(self, account: Account) -> None:
         """Write down what the call used and what that costs."""
@@ -127,8 +131,8 @@ class RecordStore:
                 result = await run(pipeline, observers=[CallObserver(entry)])
                 entry.end(result.reason, result.detail)
 
-    On entering, the tables are made if they are not there, and calls that a process left open when it died are marked as
-    `abandoned`. On leaving, what waits is written.
+    On entering, the tables are made if they are not there, those of an older version are brought up to date, and calls that
+    a process left open when it died are marked as `abandoned`. On leaving, what waits is written.
 
     Args:
         where: A path or a URL; see `records_url`.
@@ -156,7 +160,7 @@ class RecordStore:
         try:
             async with database.engine.begin() as connection:
                 await connection.run_sync(tables.metadata.create_all)
-                await _check_version(connection)
+                await _bring_up_to_date(connection)
                 await self._mark_abandoned(connection)
         except BaseException:
             await database.close()
@@ -237,11 +241,15 @@ class RecordStore:
                 logger.warning(f"call records: call {row.id} was left open by a process that died")
 
 
-async def _check_version(connection: AsyncConnection) -> None:
+async def _bring_up_to_date(connection: AsyncConnection) -> None:
+    """Have the database say which version it has now: what a version added were tables, which are made by then."""
     found = (await connection.execute(select(tables.versions.c.version))).scalar_one_or_none()
     if found is None:
         await connection.execute(insert(tables.versions).values(version=tables.SCHEMA_VERSION))
-    elif found != tables.SCHEMA_VERSION:
+    elif found < tables.SCHEMA_VERSION:
+        await connection.execute(update(tables.versions).values(version=tables.SCHEMA_VERSION))
+        logger.info(f"call records: brought from version {found} to {tables.SCHEMA_VERSION}")
+    elif found > tables.SCHEMA_VERSION:
         raise VoicepipeError(
             f"the records have version {found}, and this voicepipe reads version {tables.SCHEMA_VERSION}"
         )

@@ -61,7 +61,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Kept in the database, so that a later version can tell what it finds."""
 
 
@@ -157,4 +157,16 @@ usage = Table(
     Column("kind", String(32), primary_key=True),
     Column("model", String(128), primary_key=True),
     Column("amount", Float, nullable=False),
+)
+
+# Since version 2.
+events = Table(
+    "events",
+    metadata,
+    _of_call(),
+    Column("index", Integer, primary_key=True),
+    Column("at_ms", Float, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("detail", Text, nullable=False),
 )

@@ -17,13 +17,13 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as SQLTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from voicepipe.telemetry.records.tables import calls, faults, tools, turns, usage
+from voicepipe.telemetry.records.tables import calls, events, faults, tools, turns, usage
 
 Row: TypeAlias = Mapping[str, Any]
 _Beat: TypeAlias = Callable[[AsyncConnection], Awaitable[None]]
 _Key: TypeAlias = tuple[Any, ...]
 
-_ORDER: Final = (calls, turns, tools, faults, usage)
+_ORDER: Final = (calls, turns, tools, faults, events, usage)
 """A call's row goes first: the others name it."""
 _PASSING: Final = (OperationalError, InterfaceError, SQLTimeoutError, OSError)
 """A database that is locked, full or away for a while."""
