@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs check bench bench-peers soak format lock clean
+.PHONY: help demo demo-phone test lint types docs check bench bench-peers soak format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ endif
 
 demo: $(READY) ## a spoken question is answered: no key, no network
 	@$(BIN)/voicepipe demo
+
+demo-phone: $(READY) ## a telephone call is answered, over two engines: no key, no network
+	@$(BIN)/voicepipe demo-phone
 
 test: $(READY) ## the whole test suite
 	@$(BIN)/python -m pytest -q -n 2

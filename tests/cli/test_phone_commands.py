@@ -21,7 +21,7 @@ from voicepipe.cli.app import app
 from voicepipe.cli.phone_commands import PhoneEngine
 from voicepipe.local.carriers import new_telnyx_keys
 from voicepipe.local.carriers.hearing import write_wav
-from voicepipe.phone import OpenAIRealtime, Phone, Plivo, Telnyx, Twilio
+from voicepipe.phone import Call, CallHooks, OpenAIRealtime, Phone, Plivo, Telnyx, Turn, Twilio
 
 CARRIERS = ["twilio", "telnyx", "plivo"]
 KEYS = new_telnyx_keys()
@@ -52,13 +52,16 @@ def api_port(monkeypatch, unused_tcp_port_factory) -> int:
 
 
 @asynccontextmanager
-async def answering(name: str = "twilio", greeting: str = "Hello!") -> AsyncIterator[str]:
+async def answering(
+    name: str = "twilio", greeting: str = "Hello!", hooks: CallHooks | None = None
+) -> AsyncIterator[str]:
     """A bot as its owner would start it: everything about the carrier is in the environment."""
     carrier = {"twilio": Twilio, "telnyx": Telnyx, "plivo": Plivo}[name]()
     async with tone_server() as server:
         phone = Phone(carrier=carrier)
         engine = OpenAIRealtime(api_key="k", base_url=server.url)
-        async with phone.serving(phone.agent(engine=engine, first_message=greeting), port=0) as door:
+        agent = phone.agent(engine=engine, first_message=greeting, hooks=hooks)
+        async with phone.serving(agent, port=0) as door:
             yield door.local_url
 
 
@@ -108,6 +111,21 @@ class TestCall:
         async with answering() as url:
             run = await voicepipe("call", "--say", "hello", "--cut-off-secs", "0.3", *QUICK, url)
         assert "the line broke after 0." in run.output
+
+    async def test_a_bot_that_presses_keys_and_hands_the_call_on_is_told(self, unused_tcp_port, monkeypatch):
+        async def hand_on(call: Call, turn: Turn) -> None:
+            if turn.text.startswith("Hello!"):
+                await call.send_dtmf("42#")
+            elif turn.role == "assistant":
+                await call.transfer("+15550003333")
+
+        monkeypatch.setenv("TWILIO_API_URL", f"http://127.0.0.1:{unused_tcp_port}")
+        lines = ["--say", "hello", "--say", "what time is it", "--api-port", str(unused_tcp_port)]
+        async with answering(greeting="", hooks=CallHooks(on_transcript=hand_on)) as url:
+            run = await voicepipe("call", *lines, *QUICK, url)
+        assert run.exit_code == 0, run.output
+        assert "the bot pressed 42#" in run.output
+        assert "the bot handed the call on to +15550003333 after " in run.output
 
     async def test_a_bad_line_is_answered_all_the_same(self):
         async with answering(greeting="") as url:

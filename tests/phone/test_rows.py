@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from dataclasses import fields
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pydantic import ValidationError
 
-from tests.support.phones import CALLER, SECRET, FakeCarrier
+from tests.support.phones import CALLER, CARRIERS, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
 from voicepipe.errors import SettingsError
+from voicepipe.frames import InterimTranscriptionFrame
 from voicepipe.phone import ElevenLabsConvAI, Engine, OpenAIRealtime, OpenAIRealtime2, Phone, Twilio
 from voicepipe.phone.engines import elevenlabs, openai, openai_realtime_2
 from voicepipe.phone.engines.engine import Brief
@@ -56,6 +60,35 @@ def on_the_wire(engine: Any, brief: Brief = BRIEF) -> dict[str, Any]:
     messages = [orjson.loads(output.message) for output in opening if isinstance(output, Send)]
     [update] = [message for message in messages if message["type"] == "session.update"]
     return update["session"]
+
+
+class TestEngines:
+    def test_s000_1_an_engine_is_passed_as_it_is_and_hears_and_speaks_by_itself(self):
+        engine = OpenAIRealtime(voice="coral")
+        assert Phone(carrier=Twilio()).agent(engine=engine).engine is engine
+        bot = engine.bot(BRIEF)
+        assert [type(processor).__name__ for processor in [*bot.ears, *bot.mouth]] == [
+            "AudioResampler",
+            "OpenAIRealtimeLLMService",
+        ]
+
+    def test_s000_3_and_4_two_classes_speak_the_one_wire_that_the_api_has(self):
+        assert type(OpenAIRealtime()) is not type(OpenAIRealtime2())
+        first, second = on_the_wire(OpenAIRealtime()), on_the_wire(OpenAIRealtime2())
+        assert first["type"] == second["type"] == "realtime"
+        assert first.keys() == second.keys()
+
+    def test_s000_5_the_third_is_elevenlabs(self):
+        assert type(service_of(ElevenLabsConvAI())).__name__ == "ElevenLabsConvAIService"
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("carrier", CARRIERS)
+    async def test_s000_19_the_carriers_named_have_streams_and_plivo_too(self, carrier):
+        async with FakeCarrier(carrier) as far:
+            phone = far.phone()
+            async with phone.serving(phone.agent(engine=OpenAIRealtime()), port=0) as door:
+                _, stream = await far.ring(door.local_url)
+        assert f"/{carrier}/media/" in stream.url
 
 
 class TestNames:
@@ -156,7 +189,7 @@ class TestFields:
         assert service._settings.model == str(model)
 
     @pytest.mark.parametrize("effort", ["minimal", "low", "medium", "high"])
-    def test_s000_23_and_s001_13_to_17_the_effort_is_sent_when_set(self, effort):
+    def test_s000_23_and_s001_12_to_17_the_effort_is_sent_when_set(self, effort):
         for make in (OpenAIRealtime2, OpenAIRealtime2Adapter):
             assert on_the_wire(make(reasoning_effort=effort))["reasoning"] == {"effort": effort}
         with pytest.raises(ValidationError):
@@ -172,10 +205,23 @@ class TestFields:
             assert session["audio"]["input"]["transcription"]["model"] == str(model)
 
     @pytest.mark.parametrize("model", ["gpt-realtime-translate", "gpt-realtime-translate-2026-05-01"])
-    def test_s001_10_a_model_that_translates_is_refused_by_name(self, model):
+    def test_s001_10_and_11_a_model_that_translates_is_refused_by_name(self, model):
         for make in (OpenAIRealtime, OpenAIRealtime2, OpenAIRealtimeAdapter):
             with pytest.raises(ValueError, match="/v1/realtime/translations"):
                 make(model=model)
+
+    def test_s001_32_what_was_constructed_before_still_is(self):
+        assert OpenAIRealtime("sk-1", "coral", "gpt-realtime") == OpenAIRealtime(
+            api_key="sk-1", voice="coral", model="gpt-realtime"
+        )
+        assert OpenAIRealtime2("sk-1", "coral").model == "gpt-realtime-2"
+        assert ElevenLabsConvAI("xi-1", "agent_1", "rachel").voice == "rachel"
+        adapter = OpenAIRealtimeAdapter("sk-1", "gpt-realtime", "coral", "Be brief.", "whisper-1", "low")
+        assert (adapter.model, adapter.instructions, adapter.reasoning_effort) == (
+            "gpt-realtime",
+            "Be brief.",
+            "low",
+        )
 
     def test_s001_30_the_wrapper_has_all_fields_of_the_adapter_but_the_instructions(self):
         names = {field.name for field in fields(OpenAIRealtimeAdapter) if field.init}
@@ -233,6 +279,42 @@ class TestWire:
     def test_s000_15_both_engines_have_the_same_service(self):
         assert type(service_of(OpenAIRealtime())) is type(service_of(OpenAIRealtime2()))
 
+    @pytest.mark.virtual_time
+    async def test_s001_19_the_transcript_comes_in_deltas(self):
+        seen: list[str] = []
+
+        class Observer(BaseObserver):
+            async def on_push_frame(self, data: FramePushed) -> None:
+                if isinstance(data.frame, InterimTranscriptionFrame) and data.frame.text not in seen:
+                    seen.append(data.frame.text)
+
+        async with tone_server() as server, FakeCarrier("twilio") as far:
+            phone = far.phone(pipeline_observers=lambda call: [Observer()])
+            model = OpenAITranscriptionModel.GPT_REALTIME_WHISPER
+            engine = OpenAIRealtime(base_url=server.url, input_audio_transcription_model=model)
+            async with (
+                phone.serving(phone.agent(engine=engine), port=0) as door,
+                await far.call(door.local_url) as call,
+            ):
+                await call.say(spoken("where did you stop"))
+                await call.until_answered()
+        assert len(seen) > 1
+        assert "where did you stop".startswith(seen[0].strip())
+
+    @pytest.mark.virtual_time
+    async def test_s001_37_functions_are_called_inside_the_session(self):
+        async def get_weather(city: str) -> dict[str, Any]:
+            """The weather in a city."""
+            return {"city": city, "temperature": 7, "conditions": "fog"}
+
+        async with tone_server() as server, FakeCarrier("telnyx") as far:
+            phone = far.phone()
+            agent = phone.agent(engine=OpenAIRealtime(base_url=server.url), tools=[get_weather])
+            async with phone.serving(agent, port=0) as door, await far.call(door.local_url) as call:
+                await call.say(spoken("weather in oslo"))
+                await call.until_answered()
+        assert heard(call.heard) == "In Oslo it is 7 degrees and fog."
+
 
 class TestAdapter:
     def test_s001_25_the_constructor(self):
@@ -267,6 +349,55 @@ class TestPhone:
     def test_s000_8_without_any_engine_there_is_one_all_the_same(self):
         agent = Phone(carrier=Twilio()).agent(system_prompt="Be kind.")
         assert agent.engine == OpenAIRealtime()
+
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
+_LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
+_PROMISE = re.compile(
+    r"(?i)\b(lowest|low|ultra[- ]?low|minimal|near[- ]zero)[- ]latency\b"
+    r"|\b(sub-?|under |below |(?<!no )less than |typically |typical )\d+(\.\d+)? ?(ms|milliseconds?)\b"
+    r"|\b(fastest|blazing\w*|real-time speed)\b"
+)
+
+
+class TestDocuments:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_s000_9_and_s001_2_no_page_promises_a_latency(self, page):
+        promises = [line for line in page.read_text("utf-8").splitlines() if _PROMISE.search(line)]
+        assert promises == []
+
+    @pytest.mark.parametrize(
+        "promise",
+        [
+            "the lowest-latency option",
+            "sub-500 ms typical turn latency",
+            "answers in under 300 ms",
+            "the fastest",
+        ],
+    )
+    def test_s000_9_and_s001_2_the_documents_own_would_be_found(self, promise):
+        assert _PROMISE.search(promise)
+
+    def test_s000_9_and_s001_2_what_the_readme_says_in_ms_is_measured_and_says_how(self):
+        measured = (ROOT / "README.md").read_text("utf-8").partition("## Measured")[2].partition("\n## ")[0]
+        assert "`make bench` reproduces it" in measured
+        assert "ms |" in measured
+
+    def test_s000_51_the_page_of_engines_leads_to_what_they_stand_on(self):
+        links = _LINK.findall((ROOT / "docs" / "phone.md").read_text("utf-8"))
+        engines = {"openai-realtime.md", "elevenlabs.md"}
+        assert engines | {"telephony.md", "records.md", "local-server.md", "demo.md"} <= set(links)
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+    def test_s000_51_every_link_leads_somewhere(self, page):
+        links = _LINK.findall(page.read_text("utf-8"))
+        assert [link for link in links if not (page.parent / link).exists()] == []
+
+    def test_s000_51_from_the_navigation_every_page_is_reached(self):
+        written = (ROOT / ".mkdocs.yml").read_text("utf-8")
+        pages = [page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")]
+        assert [page for page in pages if f": {page}" not in written] == []
 
 
 class TestMoney:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiohttp import web
 
 from tests.support.phones import CARRIERS, PERSON, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
@@ -35,11 +34,10 @@ class SlowCarrier(FakeCarrier):
         self.is_held = asyncio.Event()
         self.let_go = asyncio.Event()
 
-    async def _rest(self, request: web.Request) -> web.Response:
-        if request.path.endswith(self.held):
+    async def rest_reached(self, path: str) -> None:
+        if path.endswith(self.held):
             self.is_held.set()
             await self.let_go.wait()
-        return await super()._rest(request)
 
 
 def engine(server):

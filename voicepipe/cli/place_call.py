@@ -19,6 +19,7 @@ from voicepipe.errors import AudioFormatError, CallNotTakenError, SettingsError
 from voicepipe.local.carriers import LocalCall, LocalCarrier, Mishaps, secret_from_environment
 from voicepipe.local.carriers.call import CarrierName
 from voicepipe.local.carriers.hearing import Piece, answer_ms, pieces_of, with_words, write_wav
+from voicepipe.local.carriers.keypad import keys_in
 from voicepipe.local.carriers.visit import Done, Patience, Press, Say, Step, visit
 from voicepipe.local.speech.engines import SpeechEngine, speech_engine
 from voicepipe.transports.sound import Sound, read_wav
@@ -163,7 +164,9 @@ def report_of(
         handed_on: Whom the bot handed the call on to, empty if to nobody by number; None if it did not.
     """
     heard = call.heard
-    notes = [f"the bot pressed {call.keys}"] if call.keys else []
+    # Twilio and Telnyx take no keys on a stream: there they are tones among what is heard.
+    keys = call.keys or keys_in(heard)
+    notes = [f"the bot pressed {keys}"] if keys else []
     notes += [f"the carrier does not take: {refusal}" for refusal in call.refusals]
     ended = _ENDS[call.ended_by or "nobody"]
     if handed_on is not None:

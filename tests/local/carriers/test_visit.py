@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+import voicepipe.local
 from tests.support.calls import calls_served
 from tests.support.tones import spoken
 from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
 from voicepipe.errors import SettingsError
 from voicepipe.local.carriers import LocalCall, Mishaps
 from voicepipe.local.carriers.hearing import Piece, answer_ms, ends_ms, pieces_of, with_words, write_wav
+from voicepipe.local.carriers.keypad import keys_in
 from voicepipe.local.carriers.visit import Patience, Press, Say, visit
 from voicepipe.local.speech.tones import ToneEars
-from voicepipe.transports.sound import Sound
+from voicepipe.transports.sound import Sound, read_wav
 
 HELLO = spoken("hello", 8000)
+GO_FORWARD = Path(voicepipe.local.__file__).parent / "recordings" / "go_forward.wav"
 
 
 def silence(ms: int) -> Sound:
@@ -61,6 +65,39 @@ class TestHearing:
         samples, rate = soundfile.read(path, dtype="int16")
         assert rate == 8000
         assert np.array_equal(samples, np.frombuffer(joined(silence(250), HELLO).pcm, np.int16))
+
+
+def tones_of(keys: str, *, ms: int = 100, gain: float = 1.0) -> Sound:
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+    at = np.arange(8 * ms) / 8000
+    pieces = [np.zeros(77)]
+    for key in keys:
+        row, column = divmod("".join(KEYPAD).index(key), 4)
+        pair = np.sin(2 * np.pi * rows[row] * at) + gain * np.sin(2 * np.pi * columns[column] * at)
+        pieces += [6000 * pair, np.zeros(8 * 60)]
+    pcm = np.concatenate(pieces).astype("<i2").tobytes()
+    return Sound(ulaw_decode(ulaw_encode(pcm)), 8000)
+
+
+KEYPAD = ("123A", "456B", "789C", "*0#D")
+
+
+class TestKeypad:
+    def test_all_keys_are_found_in_their_order(self):
+        assert keys_in(tones_of("".join(KEYPAD))) == "".join(KEYPAD)
+        assert keys_in(tones_of("1122#")) == "1122#"
+
+    @pytest.mark.parametrize("gain", [0.5, 1.8])
+    def test_one_tone_may_be_stronger_than_the_other(self, gain):
+        assert keys_in(tones_of("159D", gain=gain)) == "159D"
+
+    def test_in_silence_speech_and_single_tones_there_are_none(self):
+        speech = read_wav(GO_FORWARD)
+        assert keys_in(silence(500)) == keys_in(speech) == keys_in(HELLO) == ""
+        assert keys_in(tones_of("5", gain=0.0)) == keys_in(Sound(b"", 8000)) == ""
+
+    def test_tones_that_are_too_short_are_no_keys(self):
+        assert keys_in(tones_of("5", ms=20)) == ""
 
 
 def parrot(greeting: Sound | None = None, *, ends_after: int = 1000, answers: bool = True):

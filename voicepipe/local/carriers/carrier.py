@@ -91,7 +91,7 @@ class LocalCarrier:
         self._caller = caller
         self._public_url = public_url.rstrip("/")
         self._reached_at = ""
-        self._rest = CarrierRest(self.exchange.answer, self._done, api_port)
+        self._rest = CarrierRest(self.exchange.answer, self._done, self.rest_reached, api_port)
         self._commanded = asyncio.Condition()
         self._calls: WeakValueDictionary[str, LocalCall] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +113,9 @@ class LocalCarrier:
     def answers(self) -> dict[str, tuple[int, Any]]:
         """Status and JSON that a path which ends so is answered with, in place of success."""
         return self._rest.answers
+
+    async def rest_reached(self, path: str) -> None:
+        """Do nothing; awaited before a request to the REST API is noted and answered. A slow carrier waits here."""
 
     def asked_for(self, *ends: str) -> list[Asked]:
         """Return what reached paths of the REST API that end so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Self, cast
 from urllib.parse import parse_qsl
 
@@ -24,11 +24,16 @@ class CarrierRest:
     Args:
         answer: Returns the answer to a request that succeeds.
         done: Called after a request was noted and succeeds.
+        reached: Awaited with a request's path before it is noted.
         port: 0 takes a free one.
     """
 
     def __init__(
-        self, answer: Callable[[Asked], Mapping[str, Any]], done: Callable[[Asked], None], port: int = 0
+        self,
+        answer: Callable[[Asked], Mapping[str, Any]],
+        done: Callable[[Asked], None],
+        reached: Callable[[str], Awaitable[None]],
+        port: int = 0,
     ) -> None:
         self.asked: list[Asked] = []
         """What reached it, the oldest first."""
@@ -36,6 +41,7 @@ class CarrierRest:
         """Status and JSON that a path which ends so is answered with, in place of success."""
         self._answer = answer
         self._done = done
+        self._reached = reached
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -76,6 +82,7 @@ class CarrierRest:
             await runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
+        await self._reached(request.path)
         try:
             fields = _fields(await request.read(), is_json=request.content_type == "application/json")
         except ValueError:
