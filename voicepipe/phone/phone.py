@@ -15,7 +15,7 @@ from typing import Any, Final
 from voicepipe.errors import PhoneError, SettingsError
 from voicepipe.phone.agent import Agent, agent_of
 from voicepipe.phone.books import Books, terms_of
-from voicepipe.phone.call import Call, PipelineObservers
+from voicepipe.phone.call import Call
 from voicepipe.phone.carriers.contract import Carrier, DetectionMode
 from voicepipe.phone.engines.engine import Part
 from voicepipe.phone.guardrails import Guardrail
@@ -24,6 +24,7 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
+from voicepipe.phone.talk import PipelineObservers
 from voicepipe.telemetry.recording.masking import Masking
 
 _DEFAULT_PORT: Final = 8000
