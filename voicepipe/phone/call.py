@@ -20,7 +20,7 @@ from voicepipe.phone.hooks import Audience, PhoneObserver
 from voicepipe.phone.line import Line
 from voicepipe.phone.milestones import Milestones
 from voicepipe.phone.notes import Notes
-from voicepipe.phone.numbers import checked_keys, checked_number, masked
+from voicepipe.phone.numbers import checked_keys, checked_number, masked, without_numbers
 from voicepipe.phone.refusals import NotingApi
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.talk import PipelineObservers, Stint, Talk
@@ -353,7 +353,7 @@ class Call:
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {reason}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {without_numbers(reason)}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._milestones.over(result)
 

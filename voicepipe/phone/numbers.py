@@ -10,6 +10,7 @@ from voicepipe.errors import SettingsError
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _KEYS: Final = frozenset("0123456789*#")
 _SHOWN: Final = 4
+_IN_TEXT: Final = re.compile(r"(?<![A-Za-z0-9])\+?\d{7,15}(?!\d)")
 
 
 def checked_number(field: str, number: str) -> str:
@@ -37,3 +38,8 @@ def checked_keys(keys: str) -> str:
 def masked(number: str) -> str:
     """Return a number fit for a log line: its last digits alone."""
     return number if len(number) <= _SHOWN else "*" * 3 + number[-_SHOWN:]
+
+
+def without_numbers(text: str) -> str:
+    """Return somebody else's words fit for a log line: carriers name the number that they do not call."""
+    return _IN_TEXT.sub(lambda match: masked(match[0]), text)

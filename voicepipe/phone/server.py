@@ -25,6 +25,7 @@ from voicepipe.phone.carriers.contract import Carrier, Reply, StreamOffer, Webho
 from voicepipe.phone.doors import TOKEN, Repeats, Ticket, Tickets
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
+from voicepipe.phone.numbers import without_numbers
 from voicepipe.phone.sockets import POLICY, AiohttpSocket
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
 
@@ -210,7 +211,9 @@ class PhoneServer:
             logger.warning(f"a webhook of {self._carrier.name} cannot be read: {error}")
             return web.Response(status=400)
         except PhoneError as error:
-            logger.error(f"a webhook of {self._carrier.name} could not be followed: {error}")
+            logger.error(
+                f"a webhook of {self._carrier.name} could not be followed: {without_numbers(str(error))}"
+            )
             return web.Response(status=502)
         return web.Response(text=reply.body, content_type=reply.content_type, status=reply.status)
 
