@@ -52,7 +52,7 @@ class Phone:
         spending_cap_message: What it says; empty hangs up without a word.
         records: Where every call is written down as it happens: a path, a URL, or True for what `VOICEPIPE_RECORDS` says or
             `~/.voicepipe/calls.sqlite`. None is nowhere.
-        masking: What of the keys that are pressed is not written there; all of them, unless `Masking(keys=False)`.
+        masking: What is not written there: card numbers and all keys that are pressed, unless it says otherwise.
 
     Raises:
         SettingsError: There is no carrier, or an argument cannot be used; the error names it.
