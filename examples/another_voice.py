@@ -1,6 +1,7 @@
 """The model answers in text and another voice speaks it: any TTS service of Pipecat's stands behind the model."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 
 from pipecat.services.settings import TTSSettings
@@ -32,7 +33,7 @@ class LocalVoice(TTSService):
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("Spell cat."), answer_path=answer)
         llm = OpenAIRealtimeLLMService(
             api_key=openai.api_key,

@@ -1,6 +1,7 @@
 """Settings change in the middle of a call: a frame names what is to be different, and the rest stays."""
 
 import asyncio
+import sys
 
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from voicepipe import (
@@ -31,7 +32,7 @@ class AfterTheFirstAnswer(FrameProcessor):
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport([openai.spoken("Hello."), openai.spoken("Hi.")], answer_path=answer)
         llm = OpenAIRealtimeLLMService(
             api_key=openai.api_key,

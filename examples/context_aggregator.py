@@ -1,6 +1,7 @@
 """Pipecat's context aggregators around the service: they keep what was said, as text, while the model hears and speaks."""
 
 import asyncio
+import sys
 
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
@@ -21,7 +22,7 @@ from voicepipe.services.openai.realtime import (
 
 
 async def main(answer: str = "answer.wav") -> list[dict]:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("Hello."), answer_path=answer)
         transcribed = AudioConfiguration(input=AudioInput(transcription=InputAudioTranscription()))
         llm = OpenAIRealtimeLLMService(

@@ -1,6 +1,7 @@
 """What a call costs, while it runs, and an end to it when it has cost enough."""
 
 import asyncio
+import sys
 
 from voicepipe import (
     AudioResampler,
@@ -22,7 +23,7 @@ async def main(cap: str = "0.001", answer: str = "answer.wav") -> CallNotes:
         await reached.wait()
         await worker.queue_frame(EndFrame(reason=f"the call cost ${cap}"))
 
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         questions = [openai.spoken("Count to ten."), openai.spoken("Hello."), openai.spoken("Hello.")]
         transport = WavFileTransport(questions, answer_path=answer)
         llm = OpenAIRealtimeLLMService(api_key=openai.api_key, base_url=openai.base_url)

@@ -1,6 +1,7 @@
 """A processor of your own in the chain: this one hears every word the bot says and stops at one it must not say."""
 
 import asyncio
+import sys
 
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from voicepipe import (
@@ -31,7 +32,7 @@ class Censor(FrameProcessor):
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("Count to twenty."), answer_path=answer)
         llm = OpenAIRealtimeLLMService(api_key=openai.api_key, base_url=openai.base_url)
         chain = [transport.input(), AudioResampler(), llm, Censor("thirteen"), transport.output()]

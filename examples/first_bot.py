@@ -14,7 +14,7 @@ from voicepipe import (
 
 
 async def main(question: str | None = None, answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(question or openai.spoken("Who are you?"), answer_path=answer)
         llm = OpenAIRealtimeLLMService(api_key=openai.api_key, base_url=openai.base_url)
         result = await run(Pipeline([transport.input(), AudioResampler(), llm, transport.output()]))
@@ -22,4 +22,4 @@ async def main(question: str | None = None, answer: str = "answer.wav") -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*(argument for argument in sys.argv[1:] if argument != "--local")))

@@ -1,6 +1,7 @@
 """The model calls a function of yours: its type hints and docstring are all the model is told of it."""
 
 import asyncio
+import sys
 
 from pipecat.services.llm_service import FunctionCallParams
 from voicepipe import (
@@ -26,7 +27,7 @@ async def get_weather(params: FunctionCallParams, city: str) -> None:
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("What is the weather in Paris?"), answer_path=answer)
         llm = OpenAIRealtimeLLMService(
             api_key=openai.api_key,

@@ -1,6 +1,7 @@
 """The model looks at a picture: it goes through the pipeline as a frame, before the question about it."""
 
 import asyncio
+import sys
 
 from voicepipe import (
     AudioResampler,
@@ -23,7 +24,7 @@ async def show(worker: PipelineWorker) -> None:
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("What do you see?"), answer_path=answer)
         llm = OpenAIRealtimeLLMService(api_key=openai.api_key, base_url=openai.base_url)
         pipeline = Pipeline([transport.input(), AudioResampler(), llm, transport.output()])

@@ -1,6 +1,7 @@
 """Who may interrupt the bot: nobody, only who speaks for long enough, or only who says enough words."""
 
 import asyncio
+import sys
 
 from voicepipe import (
     AudioResampler,
@@ -43,7 +44,7 @@ async def cuts(openai: OpenAIPlace, policy: Interruptions) -> int:
 
 
 async def main() -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         for name, policy in POLICIES.items():
             print(f"{name} may interrupt: cut {await cuts(openai, policy)} times")
 

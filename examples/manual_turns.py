@@ -1,6 +1,7 @@
 """The pipeline decides turns, not the server: here whoever is quiet for half a second has finished."""
 
 import asyncio
+import sys
 
 import numpy as np
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -39,7 +40,7 @@ class HalfASecond(FrameProcessor):
 
 
 async def main(answer: str = "answer.wav") -> None:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         transport = WavFileTransport(openai.spoken("Spell cat."), answer_path=answer)
         llm = OpenAIRealtimeLLMService(
             api_key=openai.api_key,

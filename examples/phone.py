@@ -1,24 +1,18 @@
 """A telephone number that a bot answers, which looks up orders, hands over to people, and hangs up.
 
 Needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and OPENAI_API_KEY, and a tunnel or proxy with TLS to port 8000 whose address the
-number has as its voice webhook, as https://<address>/twilio/voice does.
+number has as its voice webhook, as https://<address>/twilio/voice does. `--local` has a Twilio on this machine bring a call.
 """
 
 import asyncio
+import sys
+from xml.etree import ElementTree
 
-from voicepipe.phone import (
-    Call,
-    CallHooks,
-    OpenAIRealtime,
-    Phone,
-    Turn,
-    Twilio,
-    end_call,
-    guardrail,
-    transfer_call,
-)
-
-phone = Phone(carrier=Twilio(), phone_number="+15550001234")
+from aiohttp import ClientSession
+from voicepipe import openai_or_local
+from voicepipe.local.carriers import LocalCall
+from voicepipe.phone import Call, CallHooks, OpenAIRealtime, Phone, Twilio, end_call, guardrail, transfer_call
+from voicepipe.phone.carriers.twilio import signature
 
 
 async def get_order_status(order_id: str) -> dict[str, str]:
@@ -30,23 +24,52 @@ async def get_order_status(order_id: str) -> dict[str, str]:
     return {"order": order_id, "status": "on its way"}
 
 
-def show(call: Call, turn: Turn) -> None:
+def show(call: Call, turn) -> None:
     """Print what is said."""
     print(f"{call.id} {turn.role}: {turn.text}")
 
 
-agent = phone.agent(
-    engine=OpenAIRealtime(voice="coral"),
-    system_prompt="You answer the phone of {shop}. Be brief. End the call when the caller is done.",
-    variables={"shop": "the Corner Shop"},
-    first_message="Hello, this is {shop}!",
-    tools=[get_order_status, end_call(), transfer_call({"a person": "+15550005678"}, mode="warm")],
-    guardrails=[guardrail("no promises", ["refund"], replacement="A person will have to decide that.")],
-    hooks=CallHooks(on_transcript=show),
-    max_call_secs=600,
-    max_call_message="I am sorry, our time is up. Goodbye!",
-)
+def agent_of(phone: Phone, engine: OpenAIRealtime):
+    return phone.agent(
+        engine=engine,
+        system_prompt="You answer the phone of {shop}. Be brief. End the call when the caller is done.",
+        variables={"shop": "the Corner Shop"},
+        first_message="Hello, this is {shop}!",
+        tools=[get_order_status, end_call(), transfer_call({"a person": "+15550005678"}, mode="warm")],
+        guardrails=[guardrail("no promises", ["refund"], replacement="A person will have to decide that.")],
+        hooks=CallHooks(on_transcript=show),
+        max_call_secs=600,
+        max_call_message="I am sorry, our time is up. Goodbye!",
+    )
+
+
+async def main() -> None:
+    phone = Phone(carrier=Twilio(), phone_number="+15550001234")
+    await phone.serve(agent_of(phone, OpenAIRealtime(voice="coral")))
+
+
+async def locally() -> str:
+    """Returns what the caller heard."""
+    phone = Phone(carrier=Twilio("AC" + "0" * 32, "token"), phone_number="+15550001234")
+    async with openai_or_local(local=True) as openai:
+        agent = agent_of(phone, OpenAIRealtime(api_key=openai.api_key, base_url=openai.base_url))
+        async with phone.serving(agent, port=0) as door, ClientSession() as http:
+            url, fields = (
+                f"{door.local_url}/twilio/voice",
+                {"CallSid": "CA" + "1" * 32, "From": "+15550001111"},
+            )
+            signed = url + "".join(name + value for name, value in sorted(fields.items()))
+            headers = {"X-Twilio-Signature": signature("token", signed)}
+            async with http.post(url, data=fields, headers=headers) as answer:
+                stream = ElementTree.fromstring(await answer.text()).find("Connect/Stream")
+            token = {one.get("name"): one.get("value") for one in stream}
+            call_id = fields["CallSid"]
+            async with LocalCall(stream.get("url"), "twilio", call_id=call_id, parameters=token) as call:
+                await call.until_answered()
+                await call.say(openai.spoken("Where is order seven?"))
+                await call.until_answered()
+        return openai.understood(call.heard)
 
 
 if __name__ == "__main__":
-    asyncio.run(phone.serve(agent))
+    asyncio.run(locally() if "--local" in sys.argv else main())

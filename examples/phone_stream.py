@@ -1,6 +1,7 @@
 """A telephone call: the carrier opens a WebSocket to the bot. Here a local carrier calls, on Twilio's wire."""
 
 import asyncio
+import sys
 
 from voicepipe import (
     AudioResampler,
@@ -15,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 
 async def main(recording: str | None = "call.wav") -> str:
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
 
         async def answer_call(websocket: ServerConnection) -> None:
             transport = TelephonyTransport(websocket)

@@ -31,7 +31,7 @@ async def answered(openai: OpenAIPlace, question: Path) -> str:
 
 async def main(folder: str) -> dict[str, str]:
     questions = sorted(path for path in Path(folder).glob("*.wav") if not path.stem.endswith(".answer"))
-    async with openai_or_local() as openai:
+    async with openai_or_local(local="--local" in sys.argv) as openai:
         answers = await asyncio.gather(*(answered(openai, question) for question in questions))
     said = {question.name: answer for question, answer in zip(questions, answers, strict=True)}
     for name, answer in said.items():
@@ -40,4 +40,4 @@ async def main(folder: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*(argument for argument in sys.argv[1:] if argument != "--local")))

@@ -171,3 +171,75 @@ def test_coded_sound_becomes_plain_sound_when_it_is_set():
     frame = CodedInputAudioRawFrame(b"", 8000, 1, coding="PCMU", coded=b"\xff", decode=bytes)
     frame.audio = b"\1\0"
     assert (frame.audio, frame.coded) == (b"\1\0", b"")
+
+
+class Bystander(Passing):
+    """Has nothing to do with sound, and says so."""
+
+    passed_by = frozenset({InputAudioRawFrame})
+
+
+class Curious(Bystander):
+    """Derives from one that has nothing to do with sound."""
+
+
+@pytest.mark.parametrize(("direct", "goes_around"), [(True, True), (False, False)])
+async def test_sound_goes_around_who_has_nothing_to_do_with_it(direct: bool, goes_around: bool):
+    first, bystander, last = Passing(), Bystander(direct=direct), Passing()
+    await through(first, bystander, last, frames=[_SOUND, PlaybackMarkFrame()])
+    assert last.saw_of(InputAudioRawFrame) == [_SOUND]
+    assert (bystander.saw_of(InputAudioRawFrame) == []) is goes_around
+    assert len(bystander.saw_of(PlaybackMarkFrame)) == 1
+
+
+async def test_who_derives_from_such_a_one_gets_the_sound():
+    curious = Curious(direct=True)
+    await through(Passing(), curious, frames=[_SOUND])
+    assert curious.saw_of(InputAudioRawFrame) == [_SOUND]
+
+
+async def test_sound_goes_through_who_is_listened_to_or_watched():
+    heard, bystander = list[Frame](), Bystander(direct=True)
+
+    async def handler(_processor: FrameProcessor, frame: Frame) -> None:
+        heard.append(frame)
+
+    bystander.add_event_handler("on_before_process_frame", handler)
+    await through(Passing(), bystander, frames=[_SOUND])
+    assert _SOUND in heard
+    bystander, observer = Bystander(direct=True), Keeping()
+    await through(Passing(), bystander, frames=[_SOUND], observers=(observer,))
+    assert bystander.saw_of(InputAudioRawFrame) == [_SOUND]
+
+
+async def test_an_observer_that_comes_later_sees_sound_from_there_on():
+    first, last, observer = Passing(), Passing(), Keeping()
+
+    async def give(worker: PipelineWorker) -> None:
+        await first.queue_frame(_SOUND)
+        worker.add_observer(observer)
+        await first.queue_frame(_SOUND)
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([first, last]), on_started=give, handle_signals=False)
+    assert [frame for source, _, frame in observer.pushed if source is first].count(_SOUND) == 1
+
+
+async def test_sound_reaches_the_ends_of_pipelines_and_who_asked_for_it_there():
+    reached, inner = list[Frame](), Passing(direct=True)
+
+    async def give(worker: PipelineWorker) -> None:
+        worker.set_reached_downstream_filter((InputAudioRawFrame,))
+        worker.set_reached_upstream_filter((PlaybackMarkFrame,))
+
+        async def keep(_worker: PipelineWorker, frame: Frame) -> None:
+            reached.append(frame)
+
+        worker.add_event_handler("on_frame_reached_downstream", keep)
+        worker.add_event_handler("on_frame_reached_upstream", keep)
+        await inner.queue_frame(_SOUND)
+        await inner.queue_frame(PlaybackMarkFrame(), FrameDirection.UPSTREAM)
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([Pipeline([inner])]), on_started=give, handle_signals=False)
+    assert {type(frame) for frame in reached} == {InputAudioRawFrame, PlaybackMarkFrame}

@@ -16,10 +16,12 @@ PACKAGE = Path(voicepipe.__file__).parent
 # Each layer may import those after it, and itself.
 LAYERS = [
     "cli",
+    "testing",
     "browser",
     "bots",
     "phone",
     "agents",
+    "watch",
     "replay",
     "offline",
     "local",
@@ -29,9 +31,13 @@ LAYERS = [
     "realtime",
     "audio",
     "pipeline",
+    "own_files",
     "hops",
+    "shortcuts",
     "frames",
+    "quick_socket",
     "errors",
+    "plain_words",
 ]
 ALLOWED_UPWARDS = {("local", "services.openai.realtime.events")}
 

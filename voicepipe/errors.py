@@ -108,6 +108,18 @@ class CarrierRefusedError(PhoneError):
         self.code = code
 
 
+class CallNotTakenError(VoicepipeError):
+    """A bot did not take a call that a local carrier brought it; the message says what it did instead.
+
+    Attributes:
+        status: The HTTP status of its webhook, 0 if it was not reached or the call failed later.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class AudioDeviceError(VoicepipeError, OSError):
     """A microphone or a loudspeaker that cannot be used."""
 

@@ -8,7 +8,7 @@ hop takes 2 to 3 µs (`python -m tests.benchmarks steps`). Order, observers, err
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pipecat.observers.base_observer import FrameProcessed, FramePushed
 from pipecat.processors.frame_processor import (
@@ -29,6 +29,7 @@ from voicepipe.frames import (
     SystemFrame,
     TTSAudioRawFrame,
 )
+from voicepipe.shortcuts import EVENTS, Way, watchers
 
 SOUND: Final = frozenset(
     {
@@ -41,36 +42,51 @@ SOUND: Final = frozenset(
     }
 )
 """The frames that go the quick way, subclasses excluded: what moves many times a second."""
-_EVENTS: Final = (
-    "on_before_process_frame",
-    "on_after_process_frame",
-    "on_before_push_frame",
-    "on_after_push_frame",
-)
+_SYSTEM_SOUND: Final = frozenset(kind for kind in SOUND if issubclass(kind, SystemFrame))
+USERS_SOUND: Final = frozenset({InputAudioRawFrame, CodedInputAudioRawFrame})
+"""The sound that comes in."""
 
 
 class SoundHops(FrameProcessor):
-    """A processor that sound passes quickly; to be named before any other base of a processor."""
+    """A processor that sound passes quickly; to be named before any other base of a processor.
+
+    Attributes:
+        passed_by: Frames of `SOUND` that a class passes on as they are, and does nothing else with: in direct mode they go
+            around it. It holds for the class that says so alone; who derives from it may do more.
+    """
+
+    passed_by: ClassVar[frozenset[type[Frame]]] = frozenset()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.__listeners = [self._event_handlers[event] for event in _EVENTS]
-        self.__hops: FrameProcessorSetup | None = None
+        self.__is_set_up = self.__is_quick = False
         self.__waiting = 0
         self.__is_paused = False
+        self.__ways_down: dict[type[Frame], Way] = {}
+        self.__ways_up: dict[type[Frame], Way] = {}
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Take note of who observes the pipeline."""
         await super().setup(setup)
         # Reading an attribute of a setup takes as long as the rest of a hop.
         self.__observer, self.__clock = setup.observer, setup.clock
-        self.__hops = setup
+        self.__watchers = watchers(setup.observer)
+        self.__is_set_up = True
+        self.__look_for_listeners()
 
-    def _goes_quickly(self, frame: Frame) -> bool:
-        if type(frame) not in SOUND or self.__hops is None:
-            return False
-        before, after, before_push, after_push = self.__listeners
-        return not (before.handlers or after.handlers or before_push.handlers or after_push.handlers)
+    def add_event_handler(self, event_name: str, handler: Any) -> None:
+        """Add an event handler; with one of a frame's way, sound goes Pipecat's way, which calls it."""
+        super().add_event_handler(event_name, handler)
+        self.__look_for_listeners()
+
+    def remove_event_handler(self, event_name: str, handler: Any) -> None:
+        """Remove an event handler."""
+        super().remove_event_handler(event_name, handler)
+        self.__look_for_listeners()
+
+    def __look_for_listeners(self) -> None:
+        has_listeners = any(self._event_handlers[event].handlers for event in EVENTS)
+        self.__is_quick = self.__is_set_up and not has_listeners
 
     async def queue_frame(
         self,
@@ -79,7 +95,13 @@ class SoundHops(FrameProcessor):
         callback: FrameCallback | None = None,
     ) -> None:
         """Take a frame. Sound is processed at once, in direct mode or if nothing is in the queue that it would overtake."""
-        if callback is not None or not self._goes_quickly(frame) or not self._may_go_at_once(frame):
+        kind = type(frame)
+        if (
+            callback is not None
+            or kind not in SOUND
+            or not self.__is_quick
+            or not self.__may_go_at_once(kind)
+        ):
             await self._queue(frame, direction, callback)
         elif not self._cancelling:
             try:
@@ -87,11 +109,11 @@ class SoundHops(FrameProcessor):
             except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
                 await _tell(self, "Error processing frame", error)
 
-    def _may_go_at_once(self, frame: Frame) -> bool:
-        if self._enable_direct_mode:
-            return True
+    def __may_go_at_once(self, kind: type[Frame]) -> bool:
         # Only system frames stand in the first of a processor's two queues, and only those are its to overtake.
-        return isinstance(frame, SystemFrame) and not self.__waiting and not self.__is_paused
+        return self._enable_direct_mode or (
+            kind in _SYSTEM_SOUND and not self.__waiting and not self.__is_paused
+        )
 
     async def _queue(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
         if self._enable_direct_mode or not isinstance(frame, SystemFrame):
@@ -118,22 +140,30 @@ class SoundHops(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Do what is to be done with every frame; with sound, only the observers are told."""
-        if not self._goes_quickly(frame):
+        if type(frame) not in SOUND or not self.__is_quick:
             await super().process_frame(frame, direction)
-        elif self.__observer is not None:
+        elif self.__watchers and self.__observer is not None:
             await self.__observer.on_process_frame(
                 FrameProcessed(self, frame, direction, self.__clock.get_time())
             )
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame to the next processor in its direction."""
-        if not self._goes_quickly(frame):
+        kind = type(frame)
+        if kind not in SOUND or not self.__is_quick:
             await super().push_frame(frame, direction)
             return
-        neighbour = self._next if direction is FrameDirection.DOWNSTREAM else self._prev
+        is_down = direction is FrameDirection.DOWNSTREAM
+        neighbour, ways = (self._next, self.__ways_down) if is_down else (self._prev, self.__ways_up)
         if neighbour is None:
             return
         try:
+            if not self.__watchers:
+                way = ways.get(kind)
+                if way is None or way.neighbour is not neighbour:
+                    way = ways[kind] = Way(neighbour, direction, kind)
+                await way.take(frame, direction)
+                return
             if self.__observer is not None:
                 pushed = FramePushed(self, neighbour, frame, direction, self.__clock.get_time())
                 await self.__observer.on_push_frame(pushed)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.local.elevenlabs.caller import convai_server
+from tests.services.elevenlabs.convai.talk import Ticking
 from tests.support.tones import spoken, tone_server
-from voicepipe.agents import Agent, AgentSession, realtime
+from voicepipe.agents import Agent, AgentSession, elevenlabs, realtime, realtime_beta
 from voicepipe.agents.emitter import EVENTS
+from voicepipe.agents.model import RealtimeModelBase
 from voicepipe.local import LocalServer
+from voicepipe.local import elevenlabs as far
 from voicepipe.transports.sound import Sound
 from voicepipe.transports.wav_file import Question, WavFileTransport
 
@@ -70,6 +74,49 @@ async def local(**kwargs: Any) -> AsyncIterator[Local]:
         on_event=lambda way, event: wire.events.append((way, dict(event))), **kwargs
     ) as server:
         yield Local(server, wire)
+
+
+@dataclass
+class Engine:
+    """A realtime API of the three, served here; `model` makes what a session takes as `llm`."""
+
+    name: str
+    wire: Wire
+    _make: Callable[..., RealtimeModelBase]
+
+    @property
+    def is_elevenlabs(self) -> bool:
+        return self.name == "elevenlabs"
+
+    def model(self, **kwargs: Any) -> RealtimeModelBase:
+        return self._make(**kwargs)
+
+
+ENGINES = ("realtime", "realtime_beta", "elevenlabs")
+ALLOWED = ("agent.prompt.prompt", "agent.first_message", "agent.language", "tts.voice_id")
+
+
+@asynccontextmanager
+async def engine(name: str, *tools: str, **kwargs: Any) -> AsyncIterator[Engine]:
+    """One of `ENGINES`; `tools` are the names of those that are set at ElevenLabs."""
+    if name != "elevenlabs":
+        module = {"realtime": realtime, "realtime_beta": realtime_beta}[name]
+        wire = {"realtime": "ga", "realtime_beta": "beta"}[name]
+        turns = module.ServerVad(silence_duration_ms=200)
+        async with local(wire=wire, **kwargs) as here:
+            given = {"api_key": "k", "base_url": here.server.url, "turn_detection": turns}
+            yield Engine(name, here.wire, lambda **more: module.RealtimeModel(**{**given, **more}))
+        return
+    wire = Wire()
+    agent = far.Agent(
+        "agent_1", tools=[far.ClientTool(tool) for tool in tools], allows=ALLOWED, turn_eagerness="eager"
+    )
+    async with convai_server(
+        agent, on_event=lambda way, event: wire.events.append((way, dict(event))), **kwargs
+    ) as server:
+        given = {"api_key": "k", "agent_id": "agent_1", "base_url": server.api_url}
+        with Ticking():
+            yield Engine(name, wire, lambda **more: elevenlabs.RealtimeModel(**{**given, **more}))
 
 
 def caller(*questions: str | Question, **kwargs: Any) -> WavFileTransport:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.agents.calls import call, caller, local, watch
-from tests.agents.test_tools_in_session import Desk, Orders, Sales
-from tests.agents.tone_services import ToneSTT, ToneTTS, cascade
+from tests.agents.test_tools_in_session import Desk, Sales
+from tests.agents.tone_services import ToneTTS, cascade
 from tests.support.tones import heard_in
 from voicepipe.agents import Agent, AgentSession
 
@@ -28,23 +28,6 @@ async def test_a_chain_of_services_answers_in_speech_and_tells_the_same_events(t
     assert session.agent_state == "listening"
     assert closed.reason == "participant_disconnected"
     assert not seen.of("error")
-
-
-@pytest.mark.virtual_time
-async def test_s004_23_the_same_tools_run_in_a_chain(tmp_path):
-    agent, session = Orders(), AgentSession()
-    seen = watch(session)
-    room = caller("where is order four two", answer_path=tmp_path / "answer.wav")
-    await call(session, agent, room, **cascade())
-    assert agent.asked == ["42"]
-    assert heard_in(tmp_path / "answer.wav").split() == ["Your", "order", "42", "is", "on", "its", "way."]
-    assert [type(item).__name__ for item in session.history.items] == [
-        "ChatMessage",
-        "FunctionCall",
-        "FunctionCallOutput",
-        "ChatMessage",
-    ]
-    assert len(seen.of("function_tools_executed")) == 1
 
 
 @pytest.mark.virtual_time
@@ -70,20 +53,6 @@ async def test_a_chain_says_and_replies(tmp_path):
     heard = heard_in(tmp_path / "answer.wav")
     assert heard.startswith("Good morning. I am the local voicepipe bot.")
     assert "user: who are you" in [str(item) for item in session.history.messages()]
-
-
-@pytest.mark.virtual_time
-async def test_s004_11_a_realtime_model_bypasses_stt_and_tts(tmp_path):
-    parts = cascade()
-    async with local() as here:
-        parts["llm"] = here.model()
-        session = AgentSession()
-        room = caller("hello", answer_path=tmp_path / "answer.wav")
-        await call(session, Agent(instructions=""), room, **parts)
-    assert heard_in(tmp_path / "answer.wav") == "Hello! How can I help you?"
-    assert parts["stt"].frames == 0
-    assert parts["tts"].texts == []
-    assert not [part for part in session.pipeline.processors if isinstance(part, ToneSTT | ToneTTS)]
 
 
 @pytest.mark.virtual_time

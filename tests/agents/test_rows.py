@@ -1,32 +1,41 @@
-"""Rows S004-1..37 and C25 that no other test here names. S004-9, the JavaScript twins, is no goal."""
+"""Rows S004-1..37 and C25, each shown by a test of its number. S004-9, the JavaScript twins, is no goal."""
 
 from __future__ import annotations
 
-import json
-from enum import Enum
-from typing import Literal
+import asyncio
+import os
+from typing import Any
 
 import pytest
 from loguru import logger
-from pydantic import BaseModel, ValidationError
+from pipecat.processors.frame_processor import FrameDirection
+from pipecat.services.ai_service import AIService
+from pydantic import ValidationError
 
-from tests.agents.calls import call, caller, local, watch
-from tests.support.tones import heard_in
+from tests.agents.calls import ENGINES, call, caller, engine, local, watch
+from tests.agents.test_tools_in_session import Orders
+from tests.agents.tone_services import ToneSTT, ToneTTS, cascade
+from tests.support.pipelines import Recorder
+from tests.support.tones import heard, heard_in, spoken
 from voicepipe.agents import (
     Agent,
+    AgentServer,
     AgentSession,
     AgentStateChangedEvent,
     ChatMessage,
     ConversationItemAddedEvent,
-    RunContext,
-    StopResponse,
     UserInputTranscribedEvent,
-    function_tool,
     realtime,
 )
+from voicepipe.agents.commands import options_of
 from voicepipe.agents.realtime import VOICES
-from voicepipe.errors import SettingsError, VoicepipeError
+from voicepipe.agents.rooms import rooms_for
+from voicepipe.errors import MissingExtraError, SettingsError
+from voicepipe.frames import InputAudioRawFrame
+from voicepipe.realtime.fillers import Filler
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SemanticTurnDetection, TurnDetection
+from voicepipe.transports.sound import Sound
+from voicepipe.transports.wav_file import Question
 
 
 def test_c25_an_event_serves_the_documents_shape_and_livekits():
@@ -138,130 +147,6 @@ def test_s004_33_key_and_address_come_from_the_environment(monkeypatch):
         realtime.RealtimeModel(base_url="x.test")
 
 
-class Size(Enum):
-    SMALL = "small"
-    LARGE = "large"
-
-
-class Topping(BaseModel):
-    title: str
-    grams: int = 10
-
-
-class Knot(BaseModel):
-    inner: list[Knot]
-
-
-class Odd:
-    pass
-
-
-def test_s004_22_a_schema_comes_from_type_hints_and_docstring():
-    class Kitchen(Agent):
-        @function_tool()
-        async def order(
-            self,
-            ctx: RunContext,
-            size: Size,
-            toppings: list[Topping],
-            crust: Literal["thin", "thick"] = "thin",
-            note: str | None = None,
-        ) -> str:
-            """Order a pizza.
-
-            It is baked at once.
-
-            Args:
-                size: How large it is.
-                note: For the cook.
-            """
-            self.got = (size, toppings, crust, note, ctx)
-            return "done"
-
-    [tool] = Kitchen(instructions="").tools
-    assert (tool.name, tool.description) == ("order", "Order a pizza.\n\nIt is baked at once.")
-    properties = tool.parameters["properties"]
-    assert list(properties) == ["size", "toppings", "crust", "note"]
-    assert tool.parameters["required"] == ["size", "toppings"]
-    assert properties["size"] == {
-        "enum": ["small", "large"],
-        "type": "string",
-        "description": "How large it is.",
-    }
-    assert properties["toppings"]["items"]["properties"] == {
-        "title": {"type": "string"},
-        "grams": {"type": "integer", "default": 10},
-    }
-    assert properties["crust"]["default"] == "thin"
-    assert properties["note"]["description"] == "For the cook."
-    assert "$" not in json.dumps(tool.parameters)
-
-
-async def test_a_tool_gets_values_of_the_types_that_it_says():
-    got = []
-
-    @function_tool
-    async def order(ctx: RunContext, size: Size, toppings: list[Topping]) -> None:
-        """Order."""
-        got.append((ctx, size, toppings))
-
-    await order.run("context", {"size": "small", "toppings": [{"title": "olives"}]})
-    assert got == [("context", Size.SMALL, [Topping(title="olives")])]
-
-
-def test_a_function_that_cannot_be_a_tool_is_refused_by_name():
-    def no_hint(x):
-        pass
-
-    def no_json(x: Odd) -> None:
-        pass
-
-    def endless(x: Knot) -> None:
-        pass
-
-    for function, why in (
-        (no_hint, "no_hint.x: needs a type hint"),
-        (no_json, "no_json: a parameter's type has no JSON"),
-        (endless, "endless: the type Knot contains itself"),
-    ):
-        with pytest.raises(SettingsError, match=why):
-            function_tool(function)
-
-    def first(x: int) -> None: ...
-
-    with pytest.raises(SettingsError, match="there are two of the name 'first'"):
-        Agent(instructions="", tools=[first, first])
-    with pytest.raises(SettingsError, match="raw_schema"):
-        function_tool(raw_schema={})(first)
-
-
-async def test_a_schema_by_hand_gives_all_arguments_as_one():
-    @function_tool(raw_schema={"name": "any", "description": "Anything.", "parameters": {"type": "object"}})
-    async def anything(raw_arguments: dict) -> dict:
-        return raw_arguments
-
-    assert anything.wire == {
-        "type": "function",
-        "name": "any",
-        "description": "Anything.",
-        "parameters": {"type": "object"},
-    }
-    assert await anything.run(None, {"a": 1}) == {"a": 1}
-
-
-@pytest.mark.virtual_time
-async def test_a_tool_that_stops_the_response_is_not_spoken_to(tmp_path):
-    @function_tool
-    async def get_order_status(order_id: str) -> str:
-        """Look up."""
-        raise StopResponse
-
-    async with local() as here:
-        room = caller("order four two", "hello", answer_path=tmp_path / "answer.wav", answer_timeout_secs=2)
-        await call(AgentSession(tools=[get_order_status]), Agent(instructions=""), room, here.model())
-    assert heard_in(tmp_path / "answer.wav") == "Hello! How can I help you?"
-
-
 @pytest.mark.virtual_time
 async def test_s004_29_32_a_transcript_says_which_item_it_is_of(tmp_path):
     session = AgentSession()
@@ -315,50 +200,290 @@ def test_s004_31_handlers_are_synchronous_and_events_have_names():
 
 
 @pytest.mark.virtual_time
-async def test_a_user_who_says_nothing_is_away_and_comes_back(tmp_path):
-    from tests.agents.calls import after
-
-    session = AgentSession(user_away_timeout=3.0)
-    seen = watch(session)
+async def test_s004_11_a_realtime_model_bypasses_stt_and_tts(tmp_path):
+    parts = cascade()
     async with local() as here:
-        await call(session, Agent(instructions=""), caller(after(5, "hello")), here.model())
-    assert seen.of("user_state_changed") == ["away", "speaking", "listening"]
+        parts["llm"] = here.model()
+        session = AgentSession()
+        room = caller("hello", answer_path=tmp_path / "answer.wav")
+        await call(session, Agent(instructions=""), room, **parts)
+    assert heard_in(tmp_path / "answer.wav") == "Hello! How can I help you?"
+    assert parts["stt"].frames == 0
+    assert parts["tts"].texts == []
+    assert not [part for part in session.pipeline.processors if isinstance(part, ToneSTT | ToneTTS)]
 
 
 @pytest.mark.virtual_time
-async def test_close_ends_everything_at_once_and_a_session_starts_once(tmp_path):
-    session = AgentSession(userdata={"name": "Ada"})
+async def test_s004_23_the_same_tools_run_in_a_chain(tmp_path):
+    agent, session = Orders(), AgentSession()
     seen = watch(session)
-    async with local() as here:
-        agent = Agent(instructions="")
-        await session.start(agent, room=caller("hello"), llm=here.model())
-        assert session.userdata["name"] == "Ada"
-        speech = session.say("Never heard to its end.")
-        with pytest.raises(VoicepipeError, match="started once"):
-            await session.start(agent, room=caller("hello"), llm=here.model())
-        await session.aclose()
-        await session.aclose()
-    assert speech.interrupted
-    assert [event.reason for event in seen.of("close")] == ["user_initiated"]
-    with pytest.raises(VoicepipeError, match="in no session"):
-        _ = agent.session
-    with pytest.raises(VoicepipeError, match="does not run"):
-        session.say("Too late.")
+    room = caller("where is order four two", answer_path=tmp_path / "answer.wav")
+    await call(session, agent, room, **cascade())
+    assert agent.asked == ["42"]
+    assert heard_in(tmp_path / "answer.wav").split() == ["Your", "order", "42", "is", "on", "its", "way."]
+    assert [type(item).__name__ for item in session.history.items] == [
+        "ChatMessage",
+        "FunctionCall",
+        "FunctionCallOutput",
+        "ChatMessage",
+    ]
+    assert len(seen.of("function_tools_executed")) == 1
+
+
+async def spoken_to(tmp_path, llm, *questions: str | Question, agent: Agent | None = None, **parts: Any):
+    """Hold a call; returns the session and what was heard of the agent."""
+    session = AgentSession()
+    room = caller(*(questions or ("hello",)), answer_path=tmp_path / "answer.wav")
+    await call(session, agent or Agent(instructions="You help."), room, llm, **parts)
+    return session, heard_in(tmp_path / "answer.wav")
+
+
+HELLO = "Hello! How can I help you?"
 
 
 @pytest.mark.virtual_time
-async def test_processors_of_ones_own_stand_on_either_side_of_the_model(tmp_path):
-    from pipecat.processors.frame_processor import FrameDirection
+async def test_s004_1_the_names_of_the_import_line_make_a_bot(tmp_path):
+    from voicepipe.agents import Agent, AgentServer, RunContext, function_tool, rtc_session
 
-    from tests.support.pipelines import Recorder
-    from voicepipe.frames import InputAudioRawFrame, TTSAudioRawFrame
+    assert all((RunContext, function_tool, AgentServer))
+    async with local() as here:
 
-    before, behind = (Recorder(keep=FrameDirection.DOWNSTREAM) for _ in range(2))
-    session = AgentSession(input_processors=[before], output_processors=[behind])
+        @rtc_session
+        async def entrypoint(session: AgentSession):
+            await session.start(agent=Agent(instructions=""), room=session.room, llm=here.model())
+
+        assert isinstance(entrypoint, AgentServer)
+        await entrypoint.serve(caller("hello", answer_path=tmp_path / "answer.wav"))
+    assert heard_in(tmp_path / "answer.wav") == HELLO
+
+
+def test_s004_2_the_plugins_name_is_a_module_here():
+    from voicepipe.agents import realtime
+
+    assert {"RealtimeModel", "ServerVad", "SemanticVad", "VOICES"} <= set(vars(realtime))
+
+
+@pytest.mark.virtual_time
+async def test_s004_3_4_6_the_decorated_function_gets_a_session_with_its_room():
+    for mark in (lambda server: server.rtc_session, lambda server: server.rtc_session()):
+        server, room, given = AgentServer(), caller("hello"), []
+
+        @mark(server)
+        async def entrypoint(session: AgentSession, given=given):
+            given.append((type(session), session.room))
+
+        await server.serve(room)
+        assert given == [(AgentSession, room)]
+
+
+@pytest.mark.virtual_time
+async def test_s004_5_7_start_takes_agent_room_and_llm_and_the_instructions_reach_the_model(tmp_path):
+    async with local() as here:
+        session, heard = await spoken_to(tmp_path, here.model())
+        [first, *_] = here.wire.sent("session.update")
+    assert first["session"]["instructions"] == "You help."
+    assert heard == HELLO
+    assert not session.room.unanswered
+
+
+def test_s004_8_run_is_synchronous_and_returns_when_the_conversation_is_over(tmp_path):
+    server, closed = AgentServer(room=lambda: caller("hello", answer_path=tmp_path / "a.wav")), []
+
+    @server.rtc_session
+    async def entrypoint(session: AgentSession):
+        session.on("close", closed.append)
+        async with local() as here:
+            await session.start(agent=Agent(instructions=""), room=session.room, llm=here.model())
+            await session.wait_closed()
+
+    assert server.run(["start", "--log-level", "critical"]) is None
+    assert [event.reason for event in closed] == ["participant_disconnected"]
+    assert heard_in(tmp_path / "a.wav") == HELLO
+
+
+@pytest.mark.virtual_time
+async def test_s004_10_26_there_is_no_other_service_and_one_key_is_enough(tmp_path, monkeypatch):
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_API_SECRET")):
+            monkeypatch.delenv(name)
+    async with local() as here:
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("OPENAI_BASE_URL", here.server.url)
+        session, heard = await spoken_to(tmp_path, realtime.RealtimeModel())
+    assert heard == HELLO
+    assert [part for part in session.pipeline.processors if isinstance(part, AIService)] == [
+        part for part in session.pipeline.processors if isinstance(part, OpenAIRealtimeLLMService)
+    ]
+
+
+@pytest.mark.virtual_time
+async def test_s004_13_14_16_21_27_the_models_settings_reach_the_server_as_a_whole(tmp_path):
+    turns = realtime.ServerVad(threshold=0.5, prefix_padding_ms=300, silence_duration_ms=500)
+    async with local() as here:
+        model = here.model(
+            model="gpt-4o-realtime-preview",
+            voice="alloy",
+            modalities=["audio", "text"],
+            turn_detection=turns,
+        )
+        session, _ = await spoken_to(tmp_path, model)
+        [created] = [event for _, event in here.wire.events if event["type"] == "session.created"]
+        told = here.wire.sent("session.update")[0]["session"]
+    assert created["session"]["model"] == "gpt-4o-realtime-preview"
+    assert told["audio"]["output"]["voice"] == "alloy"
+    assert told["output_modalities"] == ["audio"]
+    detection = told["audio"]["input"]["turn_detection"]
+    assert (detection["type"], detection["threshold"]) == ("server_vad", 0.5)
+    assert (detection["prefix_padding_ms"], detection["silence_duration_ms"]) == (300, 500)
+    assert [message.text_content for message in session.history.messages()] == ["hello", HELLO]
+
+
+@pytest.mark.virtual_time
+async def test_s004_15_temperature_is_sent_where_the_wire_has_one(tmp_path):
+    async with engine("realtime_beta") as here:
+        await spoken_to(tmp_path, here.model(temperature=0.7))
+        assert here.wire.sent("session.update")[0]["session"]["temperature"] == 0.7
+
+
+@pytest.mark.virtual_time
+async def test_s004_19_another_voice_than_the_models_speaks_its_text(tmp_path):
+    voice = ToneTTS()
+    async with local() as here:
+        _, heard = await spoken_to(tmp_path, here.model(modalities=["text"]), tts=voice)
+    assert heard.split() == HELLO.split()
+    assert voice.texts
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("waits", [True, False])
+async def test_s004_20_a_sentence_that_is_not_finished_is_waited_for_by_meaning_alone(tmp_path, waits):
+    first, second = spoken("i want to order a"), spoken("pizza")
+    pause = bytes(2 * first.sample_rate)
+    question = Question(Sound(first.pcm + pause + second.pcm, first.sample_rate))
+    detection = realtime.SemanticVad() if waits else realtime.ServerVad(silence_duration_ms=500)
+    async with local() as here:
+        session, _ = await spoken_to(tmp_path, here.model(turn_detection=detection), question)
+    said = [message.text_content for message in session.history.messages() if message.role == "user"]
+    assert said == (["i want to order a pizza"] if waits else ["i want to order a", "pizza"])
+
+
+@pytest.mark.virtual_time
+async def test_s004_22_a_method_marked_as_a_tool_is_called_with_its_context(tmp_path):
+    agent = Orders()
+    async with local() as here:
+        _, heard = await spoken_to(tmp_path, here.model(), "order four two", agent=agent)
+        [tool] = here.wire.sent("session.update")[0]["session"]["tools"]
+    assert (tool["name"], tool["parameters"]["required"]) == ("get_order_status", ["order_id"])
+    assert tool["description"] == "Look up the status of a customer order by order ID."
+    assert agent.asked == ["42"]
+    assert heard == "Your order 42 is on its way."
+
+
+@pytest.mark.virtual_time
+async def test_s004_24_a_tool_is_silence_for_as_long_as_it_takes_and_a_filler_breaks_it(tmp_path):
+    silent_secs = {}
+    for name, filler in {"silent": None, "filled": Filler(500)}.items():
+        times = []
+        session = AgentSession()
+
+        @session.on("agent_state_changed")
+        def on_state(state: str, times=times) -> None:
+            times.append((str(state), asyncio.get_running_loop().time()))
+
+        async with local() as here:
+            room = caller("order four two", answer_path=tmp_path / "answer.wav")
+            await call(session, Orders(secs=3.0), room, here.model(tool_filler=filler))
+        thinks = next(at for state, at in times if state == "thinking")
+        silent_secs[name] = next(at for state, at in times if state == "speaking") - thinks
+    assert silent_secs["silent"] >= 3.0
+    assert silent_secs["filled"] < 1.5
+
+
+@pytest.mark.virtual_time
+async def test_s004_25_a_chain_of_services_is_the_same_call(tmp_path):
+    session, heard = await spoken_to(tmp_path, None, **cascade())
+    assert heard.split() == HELLO.split()
+    kinds = [type(part).__name__ for part in session.pipeline.processors]
+    assert [kind for kind in kinds if kind in ("ToneSTT", "ScriptLLM", "ToneTTS")] == [
+        "ToneSTT",
+        "ScriptLLM",
+        "ToneTTS",
+    ]
+
+
+@pytest.mark.virtual_time
+async def test_s004_28_29_30_handlers_get_a_text_a_transcript_and_an_item(tmp_path):
+    session, told = AgentSession(), []
+
+    @session.on("agent_state_changed")
+    def on_state(state: str):
+        told.append(f"Agent state: {state}")
+        assert state == state.new_state != state.old_state
+
+    @session.on("user_input_transcribed")
+    def on_transcript(transcript):
+        told.append(f"User said: {transcript.text}")
+        assert transcript.text == transcript.transcript
+
+    @session.on("conversation_item_added")
+    def on_item(item):
+        told.append(f"Conversation item: {item}")
+        assert (item.role, item.text_content) == (item.item.role, item.item.text_content)
+
     async with local() as here:
         await call(session, Agent(instructions=""), caller("hello"), here.model())
-    processors = session.pipeline.processors
-    assert processors.index(before) < processors.index(behind)
-    assert before.of(InputAudioRawFrame)
-    assert behind.of(TTSAudioRawFrame)
-    assert not before.of(TTSAudioRawFrame)
+    assert {line.split(":")[0] for line in told} == {"Agent state", "User said", "Conversation item"}
+    assert "User said: hello" in told
+    assert f"Conversation item: assistant: {HELLO}" in told
+
+
+@pytest.mark.virtual_time
+async def test_s004_32_a_transcription_of_ones_own_runs_beside_the_models(tmp_path):
+    class Tap(Recorder):
+        """Hears what the model hears, and writes it down by itself."""
+
+        @property
+        def words(self) -> str:
+            sound = [frame.audio for frame in self.of(InputAudioRawFrame)]
+            return heard(Sound(b"".join(sound), self.of(InputAudioRawFrame)[0].sample_rate))
+
+    tap = Tap(keep=FrameDirection.DOWNSTREAM)
+    session = AgentSession(input_processors=[tap])
+    seen = watch(session)
+    async with local() as here:
+        await call(session, Agent(instructions=""), caller("hello"), here.model())
+    assert tap.words == seen.of("user_input_transcribed")[-1].text == "hello"
+
+
+async def test_s004_34_a_livekit_room_is_made_from_the_three_variables(monkeypatch):
+    from pipecat.transports.livekit.transport import LiveKitTransport
+
+    names = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
+    secret = "s" * 32
+    for name, value in zip(names, ("ws://127.0.0.1:7880", "key", secret), strict=True):
+        monkeypatch.setenv(name, value)
+    options = options_of(["start", "--room", "lobby"])
+    [room] = [room async for room in rooms_for(options, None)]
+    assert isinstance(room, LiveKitTransport)
+    assert secret not in repr(room)
+    for name in names:
+        with monkeypatch.context() as without:
+            without.delenv(name)
+            with pytest.raises(SettingsError, match=f"{name}: is not set"):
+                _ = [room async for room in rooms_for(options, None)]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"voicepipe\[livekit\]"):
+        _ = [room async for room in rooms_for(options, None)]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("name", [*ENGINES, "chain"])
+async def test_s004_37_the_same_agent_on_several_engines(tmp_path, name):
+    agent, question = Orders(), "where is order four two"
+    if name == "chain":
+        _, heard = await spoken_to(tmp_path, None, question, agent=agent, **cascade())
+    else:
+        async with engine(name, "get_order_status") as here:
+            _, heard = await spoken_to(tmp_path, here.model(), question, agent=agent)
+    assert agent.asked == ["42"]
+    assert " ".join(heard.split()) == "Your order 42 is on its way."

@@ -1,26 +1,17 @@
-"""The server: what an entrypoint is given, how a job ends, and the command line."""
+"""The server: what an entrypoint is given, and how a job ends."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.agents.calls import caller, local
 from tests.support.tones import heard_in
 from voicepipe.agents import Agent, AgentServer, AgentSession, JobContext, rtc_session
-from voicepipe.agents.commands import options_of
-from voicepipe.agents.rooms import room_for
 from voicepipe.agents.session import AgentSession as SameSession
 from voicepipe.errors import ConnectionRefused, SettingsError, VoicepipeError
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.virtual_time
@@ -154,83 +145,3 @@ async def test_a_server_that_is_not_there_is_raised_by_start():
     with pytest.raises(ConnectionRefused):
         await session.start(Agent(instructions=""), room=caller("hello"))
     assert (await session.wait_closed()).reason == "error"
-
-
-async def test_console_start_and_dev_say_what_is_missing(monkeypatch, tmp_path):
-    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_ROOM_NAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="extra 'mic'"):
-        await room_for(options_of(["console"]), None)
-    with pytest.raises(SettingsError, match="--wav"):
-        await room_for(options_of(["console", "--answer", str(tmp_path / "a.wav")]), None)
-    with pytest.raises(SettingsError, match="--room: is missing"):
-        await room_for(options_of(["start"]), None)
-    with pytest.raises(SettingsError, match="LIVEKIT_URL: is not set"):
-        await room_for(options_of(["dev", "--room", "lobby"]), None)
-    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
-        monkeypatch.setenv(name, "x")
-    with pytest.raises(VoicepipeError, match=r"pipecat-ai\[livekit\]"):
-        await room_for(options_of(["start", "--room", "lobby"]), None)
-
-
-async def test_start_takes_rooms_of_ones_own():
-    room = caller("hello")
-
-    async def source():
-        return room
-
-    assert await room_for(options_of(["start"]), lambda: room) is room
-    assert await room_for(options_of(["dev"]), source) is room
-
-
-def test_a_wrong_command_line_says_what_would_be_right(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        AgentServer().run([])
-    assert "console,dev,start" in capsys.readouterr().err
-    assert options_of(["dev"]).log_level == "DEBUG"
-    assert options_of(["start", "--log-level", "info"]).log_level == "INFO"
-
-
-def test_run_is_synchronous_and_a_missing_question_is_an_error(capsys):
-    server = AgentServer()
-
-    @server.rtc_session
-    async def entrypoint(session):
-        pass
-
-    with pytest.raises(SystemExit, match="1"):
-        server.run(["console", "--wav", "nowhere.wav"])
-    assert "nowhere.wav" in capsys.readouterr().err
-
-
-BOT = """
-import asyncio
-from voicepipe.agents import AgentServer
-server = AgentServer(room=lambda: None)
-
-@server.rtc_session
-async def entrypoint(session):
-    print("ready", flush=True)
-    await asyncio.Event().wait()
-
-server.run(["start"])
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_program_cleanly(number):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", BOT],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as bot:
-        assert bot.stdout.readline() == "ready\n"
-        bot.send_signal(number)
-        _, errors = bot.communicate(timeout=30)
-    assert bot.returncode == 130
-    assert "Traceback" not in errors

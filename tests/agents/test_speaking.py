@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
-from tests.agents.calls import after, call, caller, local, watch
+from tests.agents.calls import ENGINES, after, call, caller, engine, local, watch
 from tests.support.tones import heard_in, spoken
 from voicepipe.agents import Agent, AgentSession
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.local import Pace
 from voicepipe.transports.wav_file import Question
+
+each_engine = pytest.mark.parametrize("name", ENGINES)
 
 
 class Talker(Agent):
@@ -189,3 +191,50 @@ async def test_the_application_ends_turns_where_turn_detection_is_off(tmp_path):
         await session.wait_closed()
     assert heard_in(tmp_path / "answer.wav") == "Hello! How can I help you?"
     assert seen.of("user_input_transcribed")[-1].text == "hello"
+
+
+@each_engine
+@pytest.mark.virtual_time
+async def test_a_speech_that_allows_no_interruptions_is_said_to_its_end_whatever_the_user_says(
+    tmp_path, name
+):
+    async def talk(session):
+        words = "count to twenty"
+        handle = await session.generate_reply(user_input=words, allow_interruptions=False)
+        return handle.interrupted, handle.allow_interruptions
+
+    agent, session = Talker(talk), AgentSession()
+    async with engine(name, pace=Pace(delta_ms=100, speed=1.1)) as here:
+        room = caller(
+            "hello there agent can you hear me say something",
+            after(8, "hello"),
+            answer_path=tmp_path / "answer.wav",
+            answer_timeout_secs=9,
+        )
+        await call(session, agent, room, here.model())
+    assert agent.result == (False, False)
+    heard = heard_in(tmp_path / "answer.wav")
+    assert "eighteen, nineteen, twenty." in heard
+    assert heard.endswith("Hello! How can I help you?")
+    assert not [message for message in session.history.messages() if message.interrupted]
+
+
+@pytest.mark.virtual_time
+async def test_a_speech_that_allows_no_interruptions_is_stopped_by_force_alone(tmp_path):
+    async def talk(session):
+        handle = session.say("one two three four five six seven eight nine ten.", allow_interruptions=False)
+        spoken_to = asyncio.Event()
+        session.on("agent_state_changed", lambda state: state == "speaking" and spoken_to.set())
+        await spoken_to.wait()
+        for stop in (session.interrupt, handle.interrupt):
+            with pytest.raises(VoicepipeError, match="does not allow interruptions"):
+                await stop()
+        assert not handle.done()
+        await session.interrupt(force=True)
+        return handle.interrupted
+
+    agent = Talker(talk)
+    async with local() as here:
+        room = caller(after(4, "hello"), answer_path=tmp_path / "answer.wav")
+        await call(AgentSession(), agent, room, here.model())
+    assert agent.result is True

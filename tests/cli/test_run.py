@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from tests.support.bot_page import bot_page, command
 from tests.support.webrtc import caller
+from tests.watch.watching import watching
 from voicepipe.cli.app import app
 
 BOT = """
@@ -40,6 +43,21 @@ async def test_a_changed_file_is_loaded_and_those_who_talk_begin_anew(tmp_path):
         os.utime(path, (2, 2))
         assert (await person.ended())["by"] == "change"
         await server.until("bot.py has changed and is loaded")
+
+
+async def test_it_shows_conversations_to_who_has_the_link_and_logs_them_as_json():
+    link = re.compile(r"(http://127\.0\.0\.1:\d+)/calls#(\S+)")
+    async with bot_page("--watch", "--log-json", speech="tones") as (url, server):
+        origin, token = link.search(await server.until(link)).groups()
+        async with watching(origin, token) as told, caller(url) as person:
+            await person.begin()
+            await person.ask("hello")
+            turn = await told.until(lambda message: message["type"] == "turn" and message["user"] == "hello")
+            assert await person.hang_up() == 204
+            await told.until(lambda message: message.get("state") == "ended")
+    lines = [json.loads(line) for line in server.printed.splitlines() if line.startswith("{")]
+    assert {line["call"] for line in lines if "call" in line} == {turn["call"]}
+    assert person.number not in json.dumps([lines, told.messages]), "the number ends a conversation"
 
 
 async def test_it_says_which_api_it_talks_with_and_never_the_key(tmp_path):

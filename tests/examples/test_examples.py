@@ -20,7 +20,7 @@ from voicepipe.transports.sound import read_wav
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-LONGEST = 60
+LONGEST = 80
 
 
 def example(name: str) -> ModuleType:

@@ -58,6 +58,21 @@ class TestCredentials:
         assert (Plivo().auth_id, Plivo().auth_token) == ("MA", "p")
 
     @pytest.mark.parametrize(
+        ("make", "variable", "own"),
+        [
+            (lambda **given: Twilio("AC1", "t", **given), "TWILIO_API_URL", "https://api.twilio.com"),
+            (lambda **given: Telnyx("k", **given), "TELNYX_API_URL", "https://api.telnyx.com"),
+            (lambda **given: Plivo("MA", "p", **given), "PLIVO_API_URL", "https://api.plivo.com"),
+        ],
+    )
+    def test_the_rest_api_is_where_it_is_said_or_the_carriers_own(self, make, variable, own, monkeypatch):
+        monkeypatch.delenv(variable, raising=False)
+        assert make().api_url == own
+        monkeypatch.setenv(variable, "http://127.0.0.1:8766")
+        assert make().api_url == "http://127.0.0.1:8766"
+        assert make(api_url="http://127.0.0.1:1").api_url == "http://127.0.0.1:1"
+
+    @pytest.mark.parametrize(
         ("make", "named"),
         [(Twilio, "TWILIO_ACCOUNT_SID"), (Telnyx, "TELNYX_API_KEY"), (Plivo, "PLIVO_AUTH_ID")],
     )

@@ -7,7 +7,6 @@ import os
 import signal
 from io import BytesIO
 
-import aiohttp
 import pytest
 from loguru import logger
 from websockets.asyncio.client import connect
@@ -15,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.phones import CALLER, CARRIERS, PERSON, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
-from voicepipe.errors import CarrierRefusedError, PhoneError, PortTakenError, SettingsError
+from voicepipe.errors import CallNotTakenError, CarrierRefusedError, PhoneError, PortTakenError, SettingsError
 from voicepipe.local.carriers import LocalCall, PlivoDialect, TelnyxDialect, TwilioDialect
 from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
 
@@ -167,7 +166,7 @@ async def test_a_body_of_20_mb_is_refused_and_calls_go_on(carrier):
             url = f"{door.local_url}/{carrier}/voice"
             try:
                 status, _ = await far.send(url, BytesIO(b"x" * 20_000_000), {"Content-Type": "text/plain"})
-            except aiohttp.ClientError:
+            except CallNotTakenError:
                 # It may as well stop reading while the rest is on its way.
                 status = 413
             assert status == 413

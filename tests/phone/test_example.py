@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.phones import PERSON, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
+from voicepipe.phone import OpenAIRealtime, Phone, Twilio
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "phone.py"
 
@@ -23,7 +24,8 @@ async def test_the_example_looks_up_an_order(monkeypatch, capsys):
         monkeypatch.setenv("OPENAI_REALTIME_URL", server.url)
         monkeypatch.setenv("PORT", "0")
         names = runpy.run_path(str(EXAMPLE))
-        phone, agent = names["phone"], names["agent"]
+        phone = Phone(carrier=Twilio(), phone_number="+15550001234")
+        agent = names["agent_of"](phone, OpenAIRealtime(voice="coral"))
         serving = asyncio.create_task(phone.serve(agent))
         door = await phone.until_serving()
         async with await far.call(door.local_url) as call:
@@ -38,3 +40,10 @@ async def test_the_example_looks_up_an_order(monkeypatch, capsys):
     assert heard(call.heard) == "Hello, this is the Corner Shop! Your order 7 is on its way."
     assert "assistant: Hello, this is the Corner Shop!" in capsys.readouterr().out
     assert PERSON not in repr(agent)
+
+
+@pytest.mark.virtual_time
+async def test_the_example_answers_a_call_on_this_machine(monkeypatch):
+    monkeypatch.setenv("VOICEPIPE_SPEECH", "tones")
+    words = await runpy.run_path(str(EXAMPLE))["locally"]()
+    assert words == "Hello, this is the Corner Shop! Your order 7 is on its way."

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.phones import CARRIERS, NUMBER, PERSON, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
-from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError
+from voicepipe.errors import CallNotTakenError, CarrierRefusedError, PhoneError, SettingsError
 from voicepipe.phone import CallHooks, OpenAIRealtime, PhoneLimits
 
 pytestmark = pytest.mark.virtual_time
@@ -174,7 +174,7 @@ async def test_a_call_that_is_said_to_be_answered_twice_gets_one_stream(carrier)
             door.public_url = door.local_url
             placed = await phone.call(PERSON)
             await far.pick_up()
-            with pytest.raises(AssertionError):
+            with pytest.raises(CallNotTakenError, match="status 403"):
                 await far.pick_up()
             assert door.refusals["replay"] == 1
             assert placed.has_stream_offer

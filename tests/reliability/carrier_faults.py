@@ -59,11 +59,12 @@ class CarrierFault:
 
 def _troubles(*troubles: Callable[[], Trouble]) -> Callable[[FaultProxy, bool], Awaitable[None]]:
     async def strike(proxy: FaultProxy, is_first: bool) -> None:
-        for make in troubles:
-            if is_first:
-                proxy.strike_first(make())
-            else:
-                await proxy.strike(make())
+        made = [make() for make in troubles]
+        if is_first:
+            proxy.strike_first(*made)
+            return
+        for trouble in made:
+            await proxy.strike(trouble)
 
     return strike
 

@@ -89,12 +89,13 @@ class Watch(FrameProcessor):
 class Conversation:
     """One call without a telephone: sound goes into the pipeline in chunks, at its own pace."""
 
-    def __init__(self, worker: PipelineWorker, watch: Watch, chunk_ms: int) -> None:
+    def __init__(self, worker: PipelineWorker, watch: Watch, chunk_ms: int, sample_rate: int) -> None:
         self.watch = watch
         self.result: RunResult | None = None
         self._worker = worker
         self._chunk_secs = chunk_ms / 1000
-        self._chunk = bytes(48 * chunk_ms)
+        self._sample_rate = sample_rate
+        self._chunk = bytes(2 * sample_rate * chunk_ms // 1000)
         self._to_say = bytearray()
         self._said = asyncio.Event()
 
@@ -103,7 +104,7 @@ class Conversation:
         return self.result is not None
 
     def begin_to_say(self, text: str) -> None:
-        self._to_say += spoken(text).pcm
+        self._to_say += spoken(text, self._sample_rate).pcm
         self._said.clear()
 
     async def say(self, text: str) -> None:
@@ -124,7 +125,8 @@ class Conversation:
             del self._to_say[: len(self._chunk)]
             if not self._to_say:
                 self._said.set()
-            await self._worker.queue_frame(InputAudioRawFrame(chunk + self._chunk[len(chunk) :], 24000, 1))
+            pcm = chunk + self._chunk[len(chunk) :]
+            await self._worker.queue_frame(InputAudioRawFrame(pcm, self._sample_rate, 1))
             number += 1
             await asyncio.sleep(max(0.0, begun + number * self._chunk_secs - clock()))
 
@@ -136,14 +138,14 @@ class Conversation:
 
 @asynccontextmanager
 async def conversation(
-    processors: Sequence[FrameProcessor], *, chunk_ms: int = 100
+    processors: Sequence[FrameProcessor], *, chunk_ms: int = 100, sample_rate: int = 24000
 ) -> AsyncIterator[Conversation]:
     """Run the processors with a caller before them; what still runs on leaving is cancelled."""
     watch = Watch()
     worker = PipelineWorker(
         Pipeline([*processors, watch]), enable_rtvi=False, enable_turn_tracking=False, idle_timeout_secs=None
     )
-    call = Conversation(worker, watch, chunk_ms)
+    call = Conversation(worker, watch, chunk_ms, sample_rate)
     tasks = [asyncio.create_task(call.live()), asyncio.create_task(call.keep_the_line_open())]
     try:
         yield call

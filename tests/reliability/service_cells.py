@@ -72,7 +72,7 @@ async def service_cell(subject: Subject, fault: ServiceFault, phase: Phase) -> O
             service.add_event_handler(event, lambda *_: line.ready.set())
         if phase is Phase.CONNECTING:
             await fault.strike(scene)
-        async with conversation([service]) as line.call:
+        async with conversation([service], sample_rate=subject.sample_rate) as line.call:
             return await _played(line, scene, fault)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -140,11 +140,12 @@ HANDSHAKES = (
 # The open connection.
 
 
-def _trouble(trouble: Trouble) -> Callable[[Scene], Awaitable[None]]:
+def _trouble(*troubles: Trouble) -> Callable[[Scene], Awaitable[None]]:
     async def strike(scene: Scene) -> None:
         if scene.phase is Phase.CONNECTING:
-            scene.proxy.strike_first(trouble)
-        else:
+            scene.proxy.strike_first(*troubles)
+            return
+        for trouble in troubles:
             await scene.proxy.strike(trouble)
 
     return strike
@@ -152,12 +153,21 @@ def _trouble(trouble: Trouble) -> Callable[[Scene], Awaitable[None]]:
 
 CLOSE_CODES = (1000, 1001, 1002, 1003, None, 1007, 1008, 1009, 1011, 1012, 1013, 1014, 3000, 4000)
 
+
+def _closes(subject: Subject) -> Iterator[ServiceFault]:
+    for code in CLOSE_CODES:
+        fatal, refusing = subject.fatal_closes.get(code or 0), subject.refusing.get(code or 0)
+        yield ServiceFault(
+            "connection",
+            f"close {code or 'without a code'}",
+            _trouble(CloseWith(code, "a reason")),
+            ends(fatal) if fatal else GOES_ON,
+            ends(refusing) if refusing else None,
+        )
+
+
+_DROP = ServiceFault("connection", "drop", _trouble(Drop()))
 CONNECTIONS = (
-    ServiceFault("connection", "drop", _trouble(Drop())),
-    *(
-        ServiceFault("connection", f"close {code or 'without a code'}", _trouble(CloseWith(code, "a reason")))
-        for code in CLOSE_CODES
-    ),
     ServiceFault("connection", "stall, for ever", _trouble(Stall())),
     ServiceFault("connection", "stall of 5 s", _trouble(Stall(5.0))),
     ServiceFault("connection", "half a message, then a drop", _trouble(HalfMessage())),
@@ -168,14 +178,6 @@ CONNECTIONS = (
 
 
 # Events.
-
-
-def _each(messages: Callable[[Subject], Sequence[str | bytes]], subject: Subject):
-    async def strike(scene: Scene) -> None:
-        for message in messages(subject):
-            await _trouble(Say(message))(scene)
-
-    return strike
 
 
 def _swapped() -> Callable[[str | bytes], list[str | bytes]]:
@@ -207,7 +209,7 @@ def _garbage(seed: int) -> list[str | bytes]:
 
 def _events(subject: Subject) -> Iterator[ServiceFault]:
     def say(name: str, *messages: str | bytes) -> ServiceFault:
-        return ServiceFault("event", name, _each(lambda _: messages, subject))
+        return ServiceFault("event", name, _trouble(*map(Say, messages)))
 
     yield say("no JSON", '{"type": "response.output_audio.delta", "delta": ', "", "{", "\0", "NaN")
     yield say("JSON that is no object", "[]", "null", "5", '"text"', "[" * 2000 + "]" * 2000)
@@ -239,12 +241,22 @@ def _changing(name: str, change: Change) -> Callable[[Scene], Awaitable[None]]:
 # What the server says of itself.
 
 
-def _errors(errors: Mapping[str, tuple[str, str | None]]) -> Iterator[ServiceFault]:
-    for code, (message, named) in errors.items():
-        yield ServiceFault("error event", code, _trouble(Say(message)), ends(named) if named else GOES_ON)
+def _errors(subject: Subject) -> Iterator[ServiceFault]:
+    for code, (message, named) in subject.errors.items():
+        refusing = subject.refusing.get(code)
+        yield ServiceFault(
+            "error event",
+            code,
+            _trouble(Say(message)),
+            ends(named) if named else GOES_ON,
+            ends(refusing) if refusing else None,
+        )
 
 
 def _responses(subject: Subject) -> Iterator[ServiceFault]:
+    ended = subject.ended_response
+    if ended is None:
+        return
     for status, reason in (
         ("failed", "server_error"),
         ("failed", "rate_limit_exceeded"),
@@ -255,15 +267,17 @@ def _responses(subject: Subject) -> Iterator[ServiceFault]:
     ):
         # The answer that ends so has been heard.
         allowed = Allowed(ends=reason) if reason == "insufficient_quota" else GOES_ON
-        yield ServiceFault("response", f"{status}: {reason}", _response(subject, status, reason), allowed)
+        yield ServiceFault("response", f"{status}: {reason}", _response(ended, status, reason), allowed)
 
 
-def _response(subject: Subject, status: str, reason: str) -> Callable[[Scene], Awaitable[None]]:
+def _response(
+    ended: Callable[[str | bytes, str, str], str | bytes], status: str, reason: str
+) -> Callable[[Scene], Awaitable[None]]:
     async def strike(scene: Scene) -> None:
         is_left = [True]
 
         def change(message: str | bytes) -> list[str | bytes]:
-            changed = subject.ended_response(message, status, reason) if is_left[0] else message
+            changed = ended(message, status, reason) if is_left[0] else message
             is_left[0] = is_left[0] and changed == message
             return [changed]
 
@@ -276,8 +290,10 @@ def service_faults(subject: Subject) -> tuple[ServiceFault, ...]:
     """Return all rows of a service."""
     return (
         *HANDSHAKES,
+        _DROP,
+        *_closes(subject),
         *CONNECTIONS,
         *_events(subject),
-        *_errors(subject.errors),
+        *_errors(subject),
         *_responses(subject),
     )

@@ -12,7 +12,7 @@ if __name__ == "__main__":
     server.run()
 """
 
-from voicepipe.agents import realtime
+from voicepipe.agents import elevenlabs, realtime, realtime_beta
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.events import (
     AgentStateChangedEvent,
@@ -34,9 +34,12 @@ from voicepipe.agents.history import (
     FunctionCallOutput,
 )
 from voicepipe.agents.job import JobContext
+from voicepipe.agents.model import Capabilities
 from voicepipe.agents.run_context import RunContext, StopResponse, ToolError
+from voicepipe.agents.run_result import RunResult
 from voicepipe.agents.server import AgentServer, rtc_session
 from voicepipe.agents.session import AgentSession
+from voicepipe.agents.silent_room import SilentRoom
 from voicepipe.agents.speech import SpeechHandle
 from voicepipe.agents.tools import FunctionTool, function_tool
 
@@ -46,6 +49,7 @@ __all__ = [
     "AgentServer",
     "AgentSession",
     "AgentStateChangedEvent",
+    "Capabilities",
     "ChatContext",
     "ChatMessage",
     "CloseEvent",
@@ -58,14 +62,18 @@ __all__ = [
     "JobContext",
     "MetricsCollectedEvent",
     "RunContext",
+    "RunResult",
     "SessionUsageUpdatedEvent",
+    "SilentRoom",
     "SpeechCreatedEvent",
     "SpeechHandle",
     "StopResponse",
     "ToolError",
     "UserInputTranscribedEvent",
     "UserStateChangedEvent",
+    "elevenlabs",
     "function_tool",
     "realtime",
+    "realtime_beta",
     "rtc_session",
 ]

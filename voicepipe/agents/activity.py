@@ -31,6 +31,8 @@ class Activity:
         self.voice_apart = False
         """Whether a text-to-speech service gives the model's words a sound, so that words will be sound later."""
         self.user_speaks = False
+        self.has_unwritten_words = False
+        """Whether the agent said words that the history does not have yet."""
         self.begun = 0
         """How many utterances of the agent's have begun."""
         self.is_started = False
@@ -99,7 +101,12 @@ class Activity:
 
     def words(self) -> None:
         """There are words of an answer."""
+        self.has_unwritten_words = True
         self._sound_is_due = self._sound_is_due or self.voice_apart
+
+    def written(self) -> None:
+        """The history has what was said."""
+        self.has_unwritten_words = False
 
     def response_ended(self) -> None:
         """The model has given all of its answer, which may be played for long after."""
@@ -123,7 +130,7 @@ class Activity:
 
     def interrupted(self) -> None:
         """What was on its way to the listener will not be heard."""
-        self._sound_is_due = self._answer_is_due = False
+        self._sound_is_due = self._answer_is_due = self.has_unwritten_words = False
         self._is_cut = self._responds
 
     def call_started(self, call_id: str) -> None:

@@ -14,13 +14,13 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from voicepipe.agents.cascade_engine import CascadeEngine
 from voicepipe.agents.engine import Chronicle, Engine
-from voicepipe.agents.realtime import RealtimeModel
+from voicepipe.agents.model import RealtimeModelBase
 from voicepipe.agents.realtime_engine import RealtimeEngine
 from voicepipe.agents.tools import FunctionTool
 from voicepipe.errors import SettingsError
 from voicepipe.realtime.service import RealtimeService
 
-Model: TypeAlias = RealtimeModel | LLMService[Any]
+Model: TypeAlias = RealtimeModelBase | LLMService[Any]
 """A realtime model, a realtime service of voicepipe's, or a language model's service of Pipecat's."""
 
 
@@ -66,7 +66,7 @@ def engine_for(
         SettingsError: There is no model, or something else was given as one.
     """
     llm = parts.llm
-    if isinstance(llm, RealtimeModel | RealtimeService):
+    if isinstance(llm, RealtimeModelBase | RealtimeService):
         return _realtime(llm, parts, handler, chronicle)
     if isinstance(llm, LLMService):
         return CascadeEngine(
@@ -84,12 +84,12 @@ def engine_for(
 
 
 def _realtime(
-    llm: RealtimeModel | RealtimeService,
+    llm: RealtimeModelBase | RealtimeService,
     parts: Parts,
     handler: Callable[[FunctionTool], FunctionCallHandler],
     chronicle: Chronicle,
 ) -> RealtimeEngine:
-    service = llm.service() if isinstance(llm, RealtimeModel) else llm
+    service = llm.service() if isinstance(llm, RealtimeModelBase) else llm
     voice = None if service.session.speaks else parts.tts
     unused = [
         name
@@ -98,5 +98,5 @@ def _realtime(
     ]
     if unused:
         logger.info(f"{service} hears and speaks by itself; not used: {', '.join(unused)}")
-    transcript = llm.transcript if isinstance(llm, RealtimeModel) else True
+    transcript = llm.transcript if isinstance(llm, RealtimeModelBase) else True
     return RealtimeEngine(service, handler=handler, chronicle=chronicle, transcript=transcript, voice=voice)

@@ -23,6 +23,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.engine import Chronicle, ToolBelt
 from voicepipe.agents.history import ChatMessage
+from voicepipe.agents.model import Capabilities
 from voicepipe.agents.rounds import Outcome
 from voicepipe.agents.speech import Wish
 from voicepipe.agents.tools import FunctionTool
@@ -59,6 +60,7 @@ class CascadeEngine:
         chronicle: Chronicle,
     ) -> None:
         self.voice_apart = tts is not None
+        self.capabilities = Capabilities()
         self._parts = [part for part in (stt, llm, tts) if part is not None]
         self._chronicle = chronicle
         self._belt = ToolBelt(llm, handler)

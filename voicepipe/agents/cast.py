@@ -52,6 +52,8 @@ class Cast:
         self._speeches = speeches
         self._tasks = tasks
         self._agent: Agent | None = None
+        self._known: dict[str, Agent] = {}
+        self._entering = 0
         self._engine: Engine | None = None
 
     @property
@@ -64,6 +66,15 @@ class Cast:
         if self._agent is None:
             raise VoicepipeError("the session has no agent before it is started")
         return self._agent
+
+    @property
+    def is_entering(self) -> bool:
+        """Whether an agent's `on_enter` runs."""
+        return self._entering > 0
+
+    def named(self, agent_id: str) -> Agent | None:
+        """Return the agent of an id that has spoken in the session."""
+        return self._known.get(agent_id)
 
     @property
     def tools(self) -> list[FunctionTool]:
@@ -108,13 +119,18 @@ class Cast:
         self._session.emit("conversation_item_added", ConversationItemAddedEvent(item=handoff))
 
     def _take_over(self, agent: Agent, after: frozenset[str]) -> None:
-        self._agent = agent
+        self._agent = self._known[agent.id] = agent
+        self._entering += 1
         agent.join(self._session)
         self._tasks.start(self._enter(agent, after), f"{agent.id}.on_enter")
 
     async def _enter(self, agent: Agent, after: frozenset[str]) -> None:
-        await self._speeches.until(lambda: not self._activity.runs_any_of(after))
-        await agent.on_enter()
+        try:
+            await self._speeches.until(lambda: not self._activity.runs_any_of(after))
+            await agent.on_enter()
+        finally:
+            self._entering -= 1
+            self._speeches.changed()
 
     def _context_of(self, tool: FunctionTool, call: FunctionCall) -> RunContext:
         owner = tool.owner if isinstance(tool.owner, Agent) else self.agent

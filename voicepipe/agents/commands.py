@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -20,7 +20,7 @@ from voicepipe.local.speech.engines import speech_engine
 Command = Literal["console", "dev", "start"]
 _COMMANDS: dict[Command, str] = {
     "console": "talk with the agent here: over microphone and speaker, or a WAV file",
-    "dev": "like start, and tell in detail what happens",
+    "dev": "like start, begun again when a file changes, and tell in detail what happens",
     "start": "hold a conversation in a room",
 }
 
@@ -56,9 +56,7 @@ class Options:
         Raises:
             VoicepipeError: The local server's extra is missing, or the script cannot be read.
         """
-        logger.remove()
-        sink = logger.add(sys.stderr, level=self.log_level)
-        try:
+        with self.log():
             if not self.local:
                 yield
                 return
@@ -66,6 +64,14 @@ class Options:
             async with LocalServer(speech=speech_engine("local"), brain=brain) as server:
                 with _environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY="local"):
                     yield
+
+    @contextmanager
+    def log(self) -> Generator[None]:
+        """Set the log's level."""
+        logger.remove()
+        sink = logger.add(sys.stderr, level=self.log_level)
+        try:
+            yield
         finally:
             logger.remove(sink)
 

@@ -11,6 +11,7 @@ from pipecat.services.llm_service import FunctionCallHandler, LLMService
 
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.history import ChatContext, ChatItem, ChatMessage
+from voicepipe.agents.model import Capabilities
 from voicepipe.agents.rounds import Outcome
 from voicepipe.agents.speech import Wish
 from voicepipe.agents.tools import FunctionTool
@@ -21,6 +22,9 @@ class Engine(Protocol):
 
     voice_apart: bool
     """Whether a text-to-speech service gives the words a sound."""
+
+    capabilities: Capabilities
+    """What can be asked of the model."""
 
     @property
     def before_output(self) -> Sequence[FrameProcessor]:

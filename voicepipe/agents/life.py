@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.worker import PipelineWorker
 
-from voicepipe.agents.events import CloseEvent
+from voicepipe.agents.events import CloseEvent, CloseReason
 from voicepipe.errors import VoicepipeError
-from voicepipe.pipeline import Pipeline, RunResult, run
+from voicepipe.pipeline import EndReason, Pipeline, RunResult, run
 
+_REASONS: Final[dict[EndReason, CloseReason]] = {
+    "ended": "participant_disconnected",
+    "idle": "participant_disconnected",
+    "signal": "job_shutdown",
+    "cancelled": "user_initiated",
+    "failed": "error",
+}
 OnEnded = Callable[[RunResult], Awaitable[CloseEvent]]
 """Called when the pipeline is gone, and ends the rest."""
 
@@ -102,6 +110,18 @@ class Life:
         if self._task is None:
             raise VoicepipeError("the session was not started")
         return await asyncio.shield(self._task)
+
+
+def close_event(result: RunResult, reason: CloseReason | None) -> CloseEvent:
+    """Return what a session says at its end.
+
+    Args:
+        result: How its pipeline ended.
+        reason: Why it was ended, if somebody here ended it.
+    """
+    if result.reason == "failed":
+        return CloseEvent(reason="error", error=VoicepipeError(result.detail))
+    return CloseEvent(reason=reason or _REASONS[result.reason])
 
 
 def _why(result: RunResult) -> VoicepipeError:

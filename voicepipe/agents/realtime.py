@@ -1,19 +1,24 @@
 """A realtime model as agents name it: `realtime.RealtimeModel`, to be passed as `llm`.
 
-It only holds what is wanted; each session makes a service of its own from it. Any other realtime service of voicepipe can be
-passed as `llm` as it is.
+It only holds what is wanted; each session makes a service of its own from it. `realtime_beta` and `elevenlabs` have models
+of the same name; any realtime service of voicepipe can be passed as `llm` as it is, too.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal
 
-from voicepipe.errors import SettingsError
+from voicepipe.agents.model import (
+    Modality,
+    RealtimeModelBase,
+    openai_address,
+    openai_key,
+    renewed_after,
+    tells_words,
+)
 from voicepipe.realtime.fillers import Filler
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.realtime.link import Reconnect
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
     AudioInput,
@@ -26,7 +31,7 @@ from voicepipe.services.openai.realtime import (
     SessionProperties,
     TurnDetection,
 )
-from voicepipe.services.openai.realtime.access import DEFAULT_URL, ApiKey
+from voicepipe.services.openai.realtime.access import ApiKey
 from voicepipe.services.openai.realtime.service import DEFAULT_MODEL
 
 ServerVad = TurnDetection
@@ -51,12 +56,8 @@ VOICES: Final[Mapping[str, str]] = {
 }
 """The voices' characters, as OpenAI and the documents that name them describe them."""
 
-Modality: TypeAlias = Literal["text", "audio"]
-_HALVES: Final = ("audio", "text")
-_NO_KEY: Final = "is empty; pass one or set OPENAI_API_KEY (any text will do for the local server)"
 
-
-class RealtimeModel:
+class RealtimeModel(RealtimeModelBase):
     """OpenAI's realtime model, with the settings of the model as a whole.
 
         llm = realtime.RealtimeModel(voice="alloy", turn_detection=realtime.ServerVad(silence_duration_ms=300))
@@ -111,9 +112,8 @@ class RealtimeModel:
         **service: Any,
     ) -> None:
         self.model = model
-        self.base_url = _address(base_url)
-        self.transcript = _transcript(modalities)
-        """Whether the model's words are told."""
+        self.base_url = openai_address(base_url)
+        self.transcript = tells_words(modalities)
         self.speaks = "audio" in modalities
         """Whether answers come as sound."""
         self._api_key = api_key
@@ -121,10 +121,9 @@ class RealtimeModel:
         self._service: dict[str, Any] = {
             "interruptions": interruptions,
             "tool_filler": tool_filler,
+            "reconnect": renewed_after(max_session_duration),
             **service,
         }
-        if max_session_duration is not None:
-            self._service["reconnect"] = Reconnect(renew_after_secs=max_session_duration)
         detection: Any = dict(turn_detection) if isinstance(turn_detection, Mapping) else turn_detection
         self.properties = SessionProperties(
             output_modalities=["audio"] if self.speaks else ["text"],
@@ -147,16 +146,13 @@ class RealtimeModel:
         Raises:
             SettingsError: There is no key, or a setting cannot be used; the error names it.
         """
-        api_key = self._api_key or os.environ.get("OPENAI_API_KEY")
-        if not api_key:
-            raise SettingsError("api_key", _NO_KEY)
         settings = (
             None
             if self._temperature is None
             else OpenAIRealtimeLLMSettings(model=self.model, temperature=self._temperature)
         )
         return OpenAIRealtimeLLMService(
-            api_key=api_key,
+            api_key=openai_key(self._api_key),
             model=self.model,
             base_url=self.base_url,
             session_properties=self.properties.model_copy(deep=True),
@@ -166,22 +162,3 @@ class RealtimeModel:
 
     def __repr__(self) -> str:
         return f"RealtimeModel(model={self.model!r}, base_url={self.base_url!r})"
-
-
-def _address(base_url: str | None) -> str:
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if not base_url:
-        return DEFAULT_URL
-    scheme, separator, rest = base_url.partition("://")
-    if not separator:
-        raise SettingsError("base_url", f"{base_url!r} is no URL, e.g. {DEFAULT_URL!r}")
-    scheme = {"http": "ws", "https": "wss"}.get(scheme, scheme)
-    path, question, query = rest.partition("?")
-    path = path.rstrip("/")
-    return f"{scheme}://{path if path.endswith('/realtime') else f'{path}/realtime'}{question}{query}"
-
-
-def _transcript(modalities: Sequence[Modality]) -> bool:
-    if not modalities or any(modality not in _HALVES for modality in modalities):
-        raise SettingsError("modalities", f"is audio, text or both, not {list(modalities)}")
-    return "text" in modalities

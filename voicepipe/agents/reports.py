@@ -48,7 +48,8 @@ class Reports:
         """What thinks, once there is something."""
         self.agent_state: AgentState = "initializing"
         self.user_state: UserState = "listening"
-        self.usage = AgentSessionUsage()
+        self._usage = AgentSessionUsage()
+        self._started_at: float | None = None
         self._emitter = emitter
         self._activity = activity
         self._speeches = speeches
@@ -58,14 +59,23 @@ class Reports:
         self._was_cut = False
         chronicle.on_message = self._message_added
 
+    @property
+    def usage(self) -> AgentSessionUsage:
+        """What was used so far."""
+        self._count_time()
+        return self._usage
+
     def started(self) -> None:
         """The session has started."""
+        self._started_at = asyncio.get_running_loop().time()
         self._activity.is_started = True
         self.moved()
 
     def close(self) -> None:
         """The session is over: what was said last is part of the history."""
         self._stop_waiting()
+        self._count_time()
+        self._started_at = None
         if self.engine is not None:
             self.engine.settle(bot_is_silent=True, interrupted=self._was_cut)
 
@@ -97,15 +107,22 @@ class Reports:
         """Something was measured."""
         for metrics in frame.data:
             self._emitter.emit("metrics_collected", MetricsCollectedEvent(metrics=metrics))
-            if self.usage.add(metrics):
+            if self._usage.add(metrics):
                 self._emitter.emit("session_usage_updated", SessionUsageUpdatedEvent(usage=self.usage))
 
     def erred(self, event: ErrorEvent) -> None:
         """Something went wrong."""
         self._emitter.emit("error", event)
 
+    def _count_time(self) -> None:
+        if self._started_at is not None:
+            self._usage.session_secs = asyncio.get_running_loop().time() - self._started_at
+
     def _message_added(self, message: ChatMessage) -> None:
+        if message.role == "assistant":
+            self._activity.written()
         self._emitter.emit("conversation_item_added", ConversationItemAddedEvent(item=message))
+        self._speeches.changed()
 
     def _tell_agent_state(self) -> None:
         old, self.agent_state = self.agent_state, self._activity.agent_state

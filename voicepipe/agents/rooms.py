@@ -5,45 +5,47 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pipecat.transports.base_transport import BaseTransport
 
 from voicepipe.agents.commands import Options
-from voicepipe.errors import MissingExtraError, SettingsError, VoicepipeError
+from voicepipe.errors import MissingExtraError, SettingsError
 from voicepipe.transports.wav_file import WavFileTransport
 
 if TYPE_CHECKING:
     from pipecat.transports.livekit.transport import LiveKitTransport
 
-RoomSource: TypeAlias = Callable[[], BaseTransport | Awaitable[BaseTransport]]
-"""Makes a room."""
+RoomSource: TypeAlias = Callable[[], BaseTransport | Awaitable[BaseTransport] | AsyncIterator[BaseTransport]]
+"""Makes a room; an async generator gives one after the other, as callers come."""
 
 _LIVEKIT: Final = ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
 _AGENT: Final = "agent"
 
 
-async def room_for(options: Options, source: RoomSource | None) -> BaseTransport:
-    """Return the room for a command.
+async def rooms_for(options: Options, source: RoomSource | None) -> AsyncGenerator[BaseTransport]:
+    """Give the rooms for a command: one, or as many as the source has.
 
     Args:
         options: The command.
         source: Makes the rooms of `start` and `dev`; None is LiveKit.
 
     Raises:
-        MissingExtraError: There is no package for microphone and speaker.
+        MissingExtraError: There is no package for microphone and speaker, or for LiveKit.
         SettingsError: What LiveKit needs is missing; the error names it.
-        VoicepipeError: LiveKit's package is missing.
         AudioFormatError: A question is not a WAV file.
         FileNotFoundError: There is no such file.
     """
     if options.command == "console":
-        return _console(options)
-    if source is None:
-        return _livekit(options)
-    room = source()
-    return await room if inspect.isawaitable(room) else room
+        yield _console(options)
+    elif source is None:
+        yield _livekit(options)
+    elif isinstance(room := source(), AsyncIterator):
+        async for one in room:
+            yield one
+    else:
+        yield await room if inspect.isawaitable(room) else room
 
 
 def _console(options: Options) -> BaseTransport:
@@ -71,7 +73,7 @@ def _livekit(options: Options) -> LiveKitTransport:
                 variable, "is not set; it is needed to join a LiveKit room. Without one, use `console`"
             )
     if importlib.util.find_spec("livekit") is None:
-        raise VoicepipeError("a LiveKit room needs LiveKit's packages: pip install 'pipecat-ai[livekit]'")
+        raise MissingExtraError("a LiveKit room", "livekit")
     from pipecat.runner.livekit import generate_token_with_agent
     from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
 

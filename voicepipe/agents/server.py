@@ -7,6 +7,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, TypeAlias, overload
 
 from pipecat.transports.base_transport import BaseTransport
@@ -14,7 +15,9 @@ from pipecat.transports.base_transport import BaseTransport
 from voicepipe.agents.commands import Options, options_of
 from voicepipe.agents.events import CloseEvent
 from voicepipe.agents.job import Job, JobContext, OnSession
-from voicepipe.agents.rooms import RoomSource, room_for
+from voicepipe.agents.reloading import is_reloaded, run_reloading
+from voicepipe.agents.rooms import RoomSource, rooms_for
+from voicepipe.agents.serving import Serving
 from voicepipe.agents.session import AgentSession
 from voicepipe.agents.transcript import print_transcript
 from voicepipe.errors import SettingsError, VoicepipeError
@@ -38,8 +41,9 @@ class AgentServer:
     `python bot.py console` talks with it here, `python bot.py start` in a room.
 
     Args:
-        room: Where `start` and `dev` hold the conversation: makes a transport of Pipecat's, `async` or not. Without it they
-            join a room of a LiveKit server.
+        room: Where `start` and `dev` hold the conversation: makes a transport of Pipecat's, `async` or not. An async
+            generator makes one for each caller, and their conversations go on side by side. Without it they join a room of
+            a LiveKit server.
     """
 
     def __init__(self, *, room: RoomSource | None = None) -> None:
@@ -102,7 +106,11 @@ class AgentServer:
         return await job.run(lambda: self._enter(entrypoint, job))
 
     def run(self, argv: Sequence[str] | None = None) -> None:
-        """Be the command line of a bot; returns when the conversation is over.
+        """Be the command line of a bot; returns when the conversations are over.
+
+        SIGTERM ends it in order: no more rooms are taken, and sessions end when they have said what they are saying, within
+        ten seconds. A second one, or SIGINT, ends it at once. `dev` runs the bot in a process of its own, and anew whenever
+        a Python file beside it changes.
 
         Args:
             argv: The arguments; by default the program's own.
@@ -112,23 +120,34 @@ class AgentServer:
         """
         options = options_of(argv)
         try:
-            closed = asyncio.run(self._run(options))
+            code = asyncio.run(self._run(options))
         except (VoicepipeError, FileNotFoundError) as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 - it is a command line
             raise SystemExit(1) from None
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise SystemExit(130) from None
-        if any(event.reason == "error" for event in closed):
-            raise SystemExit(1)
+        if code:
+            raise SystemExit(code)
 
-    async def _run(self, options: Options) -> list[CloseEvent]:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    async def _run(self, options: Options) -> int:
+        task = asyncio.current_task()
         assert task is not None
-        if sys.platform != "win32":
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
-        async with options.surroundings():
-            room = await room_for(options, self._room)
-            return await self.serve(room, on_session=print_transcript)
+        if options.command == "dev" and not is_reloaded():
+            _on_sigterm(task.cancel)
+            with options.log():
+                return await run_reloading()
+        serving = Serving(lambda room, on_session: self.serve(room, on_session=on_session), print_transcript)
+        is_draining = False
+
+        def drain() -> None:
+            nonlocal is_draining
+            if is_draining or not serving.drain():
+                task.cancel()
+            is_draining = True
+
+        _on_sigterm(drain)
+        async with options.surroundings(), aclosing(rooms_for(options, self._room)) as rooms:
+            return 0 if await serving.run(rooms) else 1
 
     async def _enter(self, entrypoint: Entrypoint, job: Job) -> None:
         if _takes_context(entrypoint):
@@ -142,6 +161,11 @@ def rtc_session(entrypoint: Entrypoint) -> AgentServer:
     server = AgentServer()
     server.rtc_session(entrypoint)
     return server
+
+
+def _on_sigterm(act: Callable[[], object]) -> None:
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, act)
 
 
 def _takes_context(entrypoint: Callable[..., Awaitable[None]]) -> bool:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer
-from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
@@ -21,38 +20,31 @@ from voicepipe.agents.activity import Activity
 from voicepipe.agents.agent import Agent
 from voicepipe.agents.building import Model, Parts, engine_for
 from voicepipe.agents.cast import Cast
-from voicepipe.agents.emitter import Emitter
+from voicepipe.agents.ears import Ears
 from voicepipe.agents.engine import Chronicle, Engine
 from voicepipe.agents.events import (
-    AgentState,
     CloseEvent,
     CloseReason,
     SpeechCreatedEvent,
-    UserState,
 )
-from voicepipe.agents.history import ChatContext
 from voicepipe.agents.job import CURRENT_JOB
-from voicepipe.agents.life import Life
+from voicepipe.agents.life import Life, close_event
 from voicepipe.agents.listening import SessionObserver
+from voicepipe.agents.presence import Presence
 from voicepipe.agents.reports import Reports
+from voicepipe.agents.run_result import RunResult
+from voicepipe.agents.session_view import SessionView
 from voicepipe.agents.speech import Speeches, SpeechHandle, ToolChoice, Wish
 from voicepipe.agents.tasks import Tasks
-from voicepipe.agents.tools import FunctionTool, Tool, by_name
-from voicepipe.agents.usage import AgentSessionUsage
+from voicepipe.agents.tools import Tool, by_name
+from voicepipe.agents.turn import Turn
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.frames import InterruptionFrame
-from voicepipe.pipeline import EndReason, Pipeline, RunResult
-
-_REASONS: Final[dict[EndReason, CloseReason]] = {
-    "ended": "participant_disconnected",
-    "idle": "participant_disconnected",
-    "signal": "job_shutdown",
-    "cancelled": "user_initiated",
-    "failed": "error",
-}
+from voicepipe.pipeline import Pipeline
+from voicepipe.pipeline import RunResult as PipelineResult
 
 
-class AgentSession(Emitter):
+class AgentSession(SessionView):
     """One conversation. It can be started once.
 
         session = AgentSession(llm=realtime.RealtimeModel())
@@ -72,6 +64,7 @@ class AgentSession(Emitter):
         input_processors: Processors of yours, put between the room's input and the model.
         output_processors: Processors of yours, put between the model and the room's output.
         user_away_timeout: After how many seconds in which nobody speaks the user counts as away; None is never.
+        close_on_disconnect: Whether the session ends when the last one has left the room.
     """
 
     def __init__(
@@ -87,6 +80,7 @@ class AgentSession(Emitter):
         input_processors: Sequence[FrameProcessor] = (),
         output_processors: Sequence[FrameProcessor] = (),
         user_away_timeout: float | None = 15.0,
+        close_on_disconnect: bool = True,
     ) -> None:
         super().__init__()
         self.userdata = userdata
@@ -119,6 +113,8 @@ class AgentSession(Emitter):
         self._life = Life()
         self._engine: Engine | None = None
         self._reason: CloseReason | None = None
+        self._close_on_disconnect = close_on_disconnect
+        self._presence: Presence | None = None
         job = CURRENT_JOB.get()
         if job is not None:
             job.add(self)
@@ -164,10 +160,13 @@ class AgentSession(Emitter):
         self.room, self._engine = room, engine
         self._activity.voice_apart = engine.voice_apart
         self._reports.engine = engine
+        if self._close_on_disconnect:
+            self._presence = Presence(room, self._everybody_left)
         pipeline = Pipeline(
             [
                 room.input(),
                 *parts.input_processors,
+                Ears(lambda: self._speeches.holds_the_floor),
                 *engine.before_output,
                 *parts.output_processors,
                 room.output(),
@@ -179,6 +178,8 @@ class AgentSession(Emitter):
         self._tasks.start(self._speeches.run(), "speak")
         self._reports.started()
         self._cast.begin(engine, agent)
+        if self._presence is not None and self._presence.is_left:
+            self._everybody_left()
 
     async def aclose(self, *, reason: CloseReason = "user_initiated") -> None:
         """End the conversation at once, and leave nothing behind; `reason` is what `close` will say."""
@@ -189,9 +190,9 @@ class AgentSession(Emitter):
         """Wait until all that was asked for has been said."""
         await self._tasks.promise(self._speeches.drained(), "drain")
 
-    def shutdown(self, *, drain: bool = True) -> None:
+    def shutdown(self, *, drain: bool = True, reason: CloseReason = "user_initiated") -> None:
         """End the conversation soon; with `drain`, when all that was asked for has been said."""
-        self._tasks.start(self._shut_down(drain=drain), "shut down")
+        self._tasks.start(self._shut_down(drain=drain, reason=reason), "shut down")
 
     async def wait_closed(self) -> CloseEvent:
         """Wait until the conversation is over and nothing of it is left.
@@ -209,70 +210,6 @@ class AgentSession(Emitter):
         """Close it."""
         await self.aclose()
 
-    # What there is to know.
-
-    @property
-    def is_started(self) -> bool:
-        """Whether it has been started; it may be over by now."""
-        return self._engine is not None
-
-    @property
-    def current_agent(self) -> Agent:
-        """Who speaks.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._cast.agent
-
-    @property
-    def current_speech(self) -> SpeechHandle | None:
-        """What is spoken now of what was asked for; None while the model answers the user."""
-        return self._speeches.current
-
-    @property
-    def history(self) -> ChatContext:
-        """What was said and done so far."""
-        return self._chronicle.context
-
-    @property
-    def agent_state(self) -> AgentState:
-        """What the agent is doing."""
-        return self._reports.agent_state
-
-    @property
-    def user_state(self) -> UserState:
-        """What the user is doing."""
-        return self._reports.user_state
-
-    @property
-    def usage(self) -> AgentSessionUsage:
-        """What was used so far, by model."""
-        return self._reports.usage
-
-    @property
-    def tools(self) -> list[FunctionTool]:
-        """What all agents may call."""
-        return self._cast.tools
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._life.pipeline
-
-    @property
-    def worker(self) -> PipelineWorker:
-        """What runs the pipeline; frames of your own can be queued with it.
-
-        Raises:
-            VoicepipeError: The session has not been started.
-        """
-        return self._life.worker
-
     # What the agent is to say.
 
     def generate_reply(
@@ -281,6 +218,7 @@ class AgentSession(Emitter):
         user_input: str | None = None,
         instructions: str | None = None,
         tool_choice: ToolChoice | None = None,
+        allow_interruptions: bool = True,
     ) -> SpeechHandle:
         """Have the model say something; to be awaited or not.
 
@@ -288,32 +226,71 @@ class AgentSession(Emitter):
             user_input: What the user is to have said first.
             instructions: For this answer, besides the agent's own.
             tool_choice: Whether this answer may call functions; with realtime models.
+            allow_interruptions: Whether the user can interrupt; if not, nothing is heard of the user meanwhile.
 
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        wish = Wish(user_input=user_input, instructions=instructions, tool_choice=tool_choice)
-        return self._speak(wish)
+        return self._speak(
+            Wish(
+                user_input=user_input,
+                instructions=instructions,
+                tool_choice=tool_choice,
+                allow_interruptions=allow_interruptions,
+            )
+        )
 
-    def say(self, text: str, *, add_to_chat_ctx: bool = True) -> SpeechHandle:
+    def say(
+        self, text: str, *, allow_interruptions: bool = True, add_to_chat_ctx: bool = True
+    ) -> SpeechHandle:
         """Have words said as they are; to be awaited or not. A realtime model is asked to say just these.
 
         Args:
             text: The words.
+            allow_interruptions: Whether the user can interrupt; if not, nothing is heard of the user meanwhile.
             add_to_chat_ctx: Whether they belong to the conversation; a realtime model remembers all that it says.
 
         Raises:
             VoicepipeError: The session does not run, or too many speeches wait.
         """
-        return self._speak(Wish(text=text, add_to_chat_ctx=add_to_chat_ctx))
+        return self._speak(
+            Wish(text=text, add_to_chat_ctx=add_to_chat_ctx, allow_interruptions=allow_interruptions)
+        )
 
-    def interrupt(self) -> asyncio.Future[None]:
-        """Stop what is said, and what waits to be said; the future is done when it is quiet.
+    def run(self, *, user_input: str) -> RunResult:
+        """Hold one turn in writing, for tests: `result = await session.run(user_input="...")`.
+
+        It begins when all that was asked for before has been said, and is over when the answer was, with the functions it
+        led to and what an agent says that takes over.
+
+        Args:
+            user_input: What the user is to have written.
 
         Raises:
             VoicepipeError: The session does not run.
         """
         self._check_runs()
+        turn = Turn(
+            self.history,
+            self._cast,
+            self._speeches,
+            self._activity,
+            lambda: self.generate_reply(user_input=user_input),
+        )
+        return turn.result(self._tasks.promise(turn.run(), "run"))
+
+    def interrupt(self, *, force: bool = False) -> asyncio.Future[None]:
+        """Stop what is said, and what waits to be said; the future is done when it is quiet.
+
+        Args:
+            force: Whether also a speech is stopped that does not allow interruptions.
+
+        Raises:
+            VoicepipeError: The session does not run, or such a speech is said now.
+        """
+        self._check_runs()
+        if self.current_speech is not None:
+            self.current_speech.check_may_be_interrupted(force=force)
         return self._tasks.promise(self._interrupt(), "interrupt")
 
     async def commit_user_turn(self) -> None:
@@ -343,7 +320,7 @@ class AgentSession(Emitter):
 
     def _speak(self, wish: Wish) -> SpeechHandle:
         self._check_runs()
-        handle = SpeechHandle(wish, self.interrupt)
+        handle = SpeechHandle(wish, lambda: self.interrupt(force=True))
         self._speeches.add(handle)
         source = "generate_reply" if wish.text is None else "say"
         self.emit("speech_created", SpeechCreatedEvent(source=source, speech_handle=handle))
@@ -358,28 +335,22 @@ class AgentSession(Emitter):
             await self.worker.queue_frame(InterruptionFrame())
             await self._speeches.until(lambda: not self._activity.is_uttering)
 
-    async def _shut_down(self, *, drain: bool) -> None:
+    async def _shut_down(self, *, drain: bool, reason: CloseReason) -> None:
         if drain:
             await self._speeches.drained()
-        await self.aclose()
+        await self.aclose(reason=reason)
 
-    async def _ended(self, result: RunResult) -> CloseEvent:
+    def _everybody_left(self) -> None:
+        if self._life.is_running:
+            self.shutdown(drain=False, reason="participant_disconnected")
+
+    async def _ended(self, result: PipelineResult) -> CloseEvent:
+        if self._presence is not None:
+            self._presence.close()
         await self._tasks.aclose()
         self._speeches.forget()
         self._reports.close()
         self._cast.close()
-        if result.reason == "failed":
-            event = CloseEvent(reason="error", error=VoicepipeError(result.detail))
-        else:
-            event = CloseEvent(reason=self._reason or _REASONS[result.reason])
+        event = close_event(result, self._reason)
         self.emit("close", event)
         return event
-
-    def _running_engine(self) -> Engine:
-        self._check_runs()
-        assert self._engine is not None
-        return self._engine
-
-    def _check_runs(self) -> None:
-        if self._engine is None or not self._life.is_running:
-            raise VoicepipeError("the session does not run: it was not started, or has ended")

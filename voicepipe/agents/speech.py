@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Literal, TypeAlias
 
+from loguru import logger
+
 from voicepipe.agents.activity import Activity, Mark
-from voicepipe.errors import VoicepipeError
+from voicepipe.errors import SettingsError, VoicepipeError
 
 _MOST_WAITING: Final = 64
 _BEGINS_WITHIN_SECS: Final = 10.0
@@ -28,6 +30,7 @@ class Wish:
         user_input: What the user is to have said, for `generate_reply`.
         instructions: For this answer, besides the agent's own.
         tool_choice: Whether this answer may call functions: `auto`, `none` or `required`.
+        allow_interruptions: Whether the user is heard meanwhile.
     """
 
     text: str | None = None
@@ -35,6 +38,7 @@ class Wish:
     user_input: str | None = None
     instructions: str | None = None
     tool_choice: ToolChoice | None = None
+    allow_interruptions: bool = True
 
 
 class SpeechHandle:
@@ -48,6 +52,8 @@ class SpeechHandle:
     def __init__(self, wish: Wish, interrupt: Callable[[], asyncio.Future[None]]) -> None:
         self.id = f"speech_{next(self._numbers)}"
         self.wish = wish
+        self.allow_interruptions = wish.allow_interruptions
+        """Whether the user's speech and `interrupt` stop it; may be changed while it is said."""
         self._interrupt = interrupt
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._interrupted = False
@@ -75,10 +81,25 @@ class SpeechHandle:
         """Wait for its end. That nothing could be said is not raised; `exception` tells it."""
         await asyncio.shield(self._future)
 
-    async def interrupt(self) -> None:
-        """Stop it."""
-        if not self.done():
-            await self._interrupt()
+    async def interrupt(self, *, force: bool = False) -> None:
+        """Stop it.
+
+        Raises:
+            VoicepipeError: It does not allow interruptions, and `force` was not given.
+        """
+        if self.done():
+            return
+        self.check_may_be_interrupted(force=force)
+        await self._interrupt()
+
+    def check_may_be_interrupted(self, *, force: bool) -> None:
+        """Refuse to be interrupted, if that is not allowed.
+
+        Raises:
+            VoicepipeError: It is not.
+        """
+        if not (force or self.allow_interruptions):
+            raise VoicepipeError("this speech does not allow interruptions; force=True stops it all the same")
 
     def add_done_callback(self, callback: Callable[[SpeechHandle], None]) -> None:
         """Have something called when it is over."""
@@ -107,6 +128,14 @@ class Speeches:
         self._waiting: asyncio.Queue[SpeechHandle] = asyncio.Queue(_MOST_WAITING)
         self._changed = asyncio.Event()
         self._mark: Mark | None = None
+
+    @property
+    def holds_the_floor(self) -> bool:
+        """Whether the user is not to be heard now, because what is said must not be interrupted."""
+        if self.current is None or self.current.allow_interruptions or self._mark is None:
+            return False
+        # A user who speaks already is heard to the end; the speech begins after that.
+        return self._activity.has_begun(self._mark) or not self._activity.user_speaks
 
     def add(self, handle: SpeechHandle) -> None:
         """Have a speech spoken when its turn comes.
@@ -148,7 +177,12 @@ class Speeches:
     async def _speak(self, handle: SpeechHandle) -> None:
         self.current, self._mark = handle, (mark := self._activity.mark())
         try:
-            await self._perform(handle.wish)
+            try:
+                await self._perform(handle.wish)
+            except SettingsError as error:
+                handle.end(error=error)
+                logger.error(f"nothing was said: {error}")
+                return
             if await self._begins(handle, mark):
                 await self.until(lambda: handle.done() or self._activity.is_over(mark))
                 handle.end()
@@ -170,11 +204,14 @@ class Speeches:
                     handle.end(error=VoicepipeError(f"the model did not begin to speak within {secs}"))
         return not handle.done()
 
+    @property
+    def are_over(self) -> bool:
+        """Whether all that was asked for has been said."""
+        return self._waiting.empty() and self.current is None and not self._activity.is_uttering
+
     async def drained(self) -> None:
         """Wait until all that was asked for has been said."""
-        await self.until(
-            lambda: self._waiting.empty() and self.current is None and not self._activity.is_uttering
-        )
+        await self.until(lambda: self.are_over)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""

@@ -48,9 +48,15 @@ class ModelUsage:
 
 @dataclass(slots=True)
 class AgentSessionUsage:
-    """What a session has used so far; `model_usage` has an entry for each model."""
+    """What a session has used so far.
+
+    Parameters:
+        model_usage: An entry for each model that tells what it uses. ElevenLabs' wire tells nothing.
+        session_secs: How long the session has lasted, for what is billed by the minute.
+    """
 
     model_usage: list[ModelUsage] = field(default_factory=list[ModelUsage])
+    session_secs: float = 0.0
 
     def add(self, metrics: MetricsData) -> bool:
         """Count a measurement; returns whether it told of anything used."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 _ROUNDING_MS = 1e-6
 """Sums of the same durations in another order differ by less; one sample lasts 5 µs at the least."""
@@ -102,10 +103,9 @@ class PlaybackClock:
                 break
             position_ms += other.sent_ms
         # From then on it played at its own speed, except that it stood still where what had been sent was at its end.
-        for sent_at_ms, sent_before_ms in self._sends:
-            if sent_at_ms > at_ms:
-                played_since_ms = min(position_ms + sent_at_ms - at_ms, sent_before_ms)
-                position_ms, at_ms = max(position_ms, played_since_ms), sent_at_ms
+        for sent_at_ms, sent_before_ms in self._sent_after(at_ms):
+            played_since_ms = min(position_ms + sent_at_ms - at_ms, sent_before_ms)
+            position_ms, at_ms = max(position_ms, played_since_ms), sent_at_ms
         self._position_ms, self._at_ms = position_ms, at_ms
 
     def heard(self, now_ms: float) -> list[Heard]:
@@ -143,6 +143,12 @@ class PlaybackClock:
         # A mark may lie ahead of the caller's time by the way it took; the account never goes back behind it.
         self._position_ms = self._position(now_ms)
         self._at_ms = max(self._at_ms, now_ms)
+
+    def _sent_after(self, at_ms: float) -> list[tuple[float, float]]:
+        # From the newest one backwards: a mark is hardly older than the last few.
+        newer = list(takewhile(lambda sent: sent[0] > at_ms, reversed(self._sends)))
+        newer.reverse()
+        return newer
 
     def _drop_played(self) -> None:
         for context_id in list(self._contexts):

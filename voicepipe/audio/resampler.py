@@ -18,7 +18,6 @@ shifted against its input, as the polyphase's is by `delay_ms`: its sound is lat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
@@ -34,6 +33,7 @@ from voicepipe.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     OutputAudioRawFrame,
+    PlaybackMarkFrame,
     StopFrame,
     TTSStoppedFrame,
 )
@@ -140,6 +140,13 @@ class StreamResampler:
             self._core.reset()
 
 
+def _twin(frame: _Sound) -> _Sound:
+    """Return what `copy.copy` does, in a fifth of its time."""
+    twin = object.__new__(type(frame))
+    vars(twin).update(vars(frame))
+    return twin
+
+
 def _checked(name: str, rate: Any) -> int:
     if isinstance(rate, int) and not isinstance(rate, bool) and _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         return rate
@@ -197,7 +204,7 @@ class _Side(Generic[_Sound]):
             return frames
         if pcm is not frame.audio:
             # A copy, with the id and all else: an observer may still hold the frame as it came.
-            frame = copy(frame)
+            frame = _twin(frame)
             frame.audio, frame.sample_rate, frame.num_frames = pcm, out_rate, len(pcm) // 2
         return [*frames, frame]
 
@@ -238,6 +245,8 @@ class AudioResampler(SoundHops):
         out_rate: For the bot's sound, in hertz; the default is the pipeline's `audio_out_sample_rate`.
         quality: See `StreamResampler`.
     """
+
+    passed_by = frozenset({PlaybackMarkFrame})
 
     def __init__(
         self, *, in_rate: int = 24000, out_rate: int | None = None, quality: Quality = "auto", **kwargs: Any

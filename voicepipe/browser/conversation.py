@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final, Literal, TypeAlias
 
 from loguru import logger
+from pipecat.observers.base_observer import BaseObserver
 from pydantic import BaseModel, ConfigDict, Field
 
 from voicepipe.bots import Bot, pipeline_of
@@ -107,11 +108,15 @@ class BrowserConversation:
             raise BotFailed(f"the bot could not be made: {type(made).__name__}: {made}") from made
         return made
 
-    async def run(self) -> None:
-        """Hold the conversation until it is over."""
+    async def run(self, watching: Sequence[BaseObserver] = ()) -> None:
+        """Hold the conversation until it is over.
+
+        Args:
+            watching: See every frame.
+        """
         assert self._pipeline is not None
         feed = Feed(self._connection.send_app_message)
-        pipeline, observers = self._pipeline, [CallObserver(feed)]
+        pipeline, observers = self._pipeline, [CallObserver(feed), *watching]
         self._running = asyncio.create_task(
             run(pipeline, observers=observers, handle_signals=False), name="browser pipeline"
         )

@@ -21,17 +21,24 @@ from voicepipe.browser.conversation import BotFailed, BrowserConversation, Offer
 from voicepipe.browser.doors import HEADERS, Doors
 from voicepipe.errors import PortTakenError, VoicepipeError
 from voicepipe.local.address import checked_port, loopback, netloc
+from voicepipe.telemetry.calls import CallInfo
+from voicepipe.telemetry.logs import in_call
+from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
+from voicepipe.watch.server import LOOK, Watch
 
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
     "/": ("index.html", "text/html"),
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    "/look.css": (LOOK.name, "text/css"),
 }
 _LARGEST_BODY: Final = 64 * 1024
 """Bytes. An offer with sound and all the addresses of a machine has about 5 kB."""
 _REMEMBERED: Final = 32
 _LEAVING_SECS: Final = 5.0
+_REQUEST_SECS: Final = 10.0
+_MOST_CONNECTIONS: Final = 200
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -65,6 +72,7 @@ class BrowserServer:
         port: 0 takes a free one.
         origins: The origins of such a proxy.
         max_conversations: More than these at once are refused with HTTP status 503.
+        watch: Shows them while they go on, at `/calls`.
 
     Raises:
         SettingsError: `host` is no loopback address, `port` is no port, or an origin is none.
@@ -79,8 +87,10 @@ class BrowserServer:
         port: int = 7860,
         origins: Iterable[str] = (),
         max_conversations: int = 4,
+        watch: Watch | None = None,
     ) -> None:
         self._bot = bot
+        self._watch = watch
         self._about = about or About()
         self._host = loopback(host)
         self._port = checked_port(port)
@@ -91,6 +101,7 @@ class BrowserServer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._opening = 0
         self._is_closing = False
+        self._doorway = Doorway(first_secs=_REQUEST_SECS, connections=_MOST_CONNECTIONS)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -116,18 +127,19 @@ class BrowserServer:
             PortTakenError: Another program has the port.
             VoicepipeError: The port cannot be used for another reason.
         """
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_LEAVING_SECS)
+        runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=_LEAVING_SECS, keepalive_timeout=KEEP_ALIVE_SECS
+        )
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port)
         try:
-            await site.start()
+            await self._doorway.open(runner, self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(self._host, self._port) from None
             raise VoicepipeError(f"cannot serve at {self._host}:{self._port}: {error}") from error
         self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._port = self._doorway.port
         self._doors = Doors.at(self._port, self._origins)
         return self
 
@@ -137,6 +149,7 @@ class BrowserServer:
         for number in self._tasks:
             self._conversations[number].end("server")
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._doorway.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._runner = None
@@ -146,13 +159,17 @@ class BrowserServer:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST_BODY)
+        app = web.Application(
+            middlewares=[self._doorway.middleware, self._guard], client_max_size=_LARGEST_BODY
+        )
         app.router.add_get("/api/about", self._tell_about)
         app.router.add_post("/api/conversations", self._begin)
         app.router.add_get("/api/conversations/{number}/end", self._tell_end)
         app.router.add_delete("/api/conversations/{number}", self._hang_up)
         for path in _FILES:
             app.router.add_get(path, _page)
+        if self._watch is not None:
+            self._watch.add_to(app)
         return app
 
     @web.middleware
@@ -166,7 +183,8 @@ class BrowserServer:
                 response = await handler(request)
             except web.HTTPException as error:
                 response = _error(error.status, error.reason)
-        response.headers.update(HEADERS)
+        if not response.prepared:
+            response.headers.update(HEADERS)
         return response
 
     async def _tell_about(self, _request: web.Request) -> web.Response:
@@ -179,7 +197,7 @@ class BrowserServer:
         if request.content_type != "application/json":
             return _error(415, "Content-Type: has to be application/json")
         try:
-            offer = Offer.model_validate_json(await request.read())
+            offer = Offer.model_validate_json(await _body(request))
             number, answer = await self._open(offer)
         except ValidationError as error:
             return _error(400, _first_fault(error))
@@ -201,7 +219,11 @@ class BrowserServer:
         self._conversations[number] = conversation
         if len(self._conversations) > _REMEMBERED + len(self._tasks):
             self._conversations.popitem(last=False)
-        task = asyncio.create_task(conversation.run(), name=f"conversation {number}")
+        # The number ends a conversation, so neither the log nor whoever watches is told it.
+        info = CallInfo(call_id=secrets.token_hex(4), labels={"bot": self._about.bot})
+        observers = [] if self._watch is None else [self._watch.board.observer(info)]
+        with in_call(info.call_id):
+            task = asyncio.create_task(conversation.run(observers), name=f"conversation {info.call_id}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return number, answer
@@ -222,9 +244,18 @@ class BrowserServer:
         return conversation
 
 
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_REQUEST_SECS):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(reason=f"The body did not come within {_REQUEST_SECS:g} s.") from None
+
+
 async def _page(request: web.Request) -> web.Response:
     name, content_type = _FILES[request.path]
-    return web.Response(body=(_PAGE / name).read_bytes(), content_type=content_type, charset="utf-8")
+    path = LOOK if name == LOOK.name else _PAGE / name
+    return web.Response(body=path.read_bytes(), content_type=content_type, charset="utf-8")
 
 
 def _error(status: int, message: str) -> web.Response:

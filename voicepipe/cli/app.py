@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from loguru import logger
 
-from voicepipe.cli import calls
+from voicepipe.cli import calls, making, phone_commands
 from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.exits import EXPECTED, fail
+from voicepipe.cli.log import set_log
 
 app = typer.Typer(
     name="voicepipe",
@@ -23,6 +22,8 @@ app = typer.Typer(
 )
 
 app.add_typer(calls.app)
+phone_commands.register(app)
+making.add_to(app)
 
 
 class Wire(Enum):
@@ -61,7 +62,7 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Ask a spoken question and hear the answer: locally with no key and no network, or live."""
-    _log(verbose)
+    set_log(verbose)
     from voicepipe.cli.demo import run_demo
 
     try:
@@ -88,7 +89,7 @@ def serve_local(
     verbose: Verbose = False,
 ) -> None:
     """Serve the OpenAI Realtime API on this machine, until Ctrl-C."""
-    _log(verbose)
+    set_log(verbose)
     from voicepipe.cli.serve import run_server
 
     try:
@@ -123,10 +124,17 @@ def run_in_browser(
         bool, typer.Option("--local", help="Talk with the local server even if there is a key.")
     ] = False,
     dev: Annotated[bool, typer.Option("--dev", help="Load the file again whenever it changes.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Serve a page that shows all conversations while they go on.")
+    ] = False,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", help="Write the log as JSON lines, with the id of each conversation."),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Serve a page where you talk with a bot: with OPENAI_API_KEY at OpenAI, without it on this machine."""
-    _log(verbose)
+    set_log(verbose, as_json=log_json)
     try:
         from voicepipe.cli.run import run_page
 
@@ -138,6 +146,7 @@ def run_in_browser(
             max_conversations=max_conversations,
             local=local,
             dev=dev,
+            watch=watch,
         )
     except EXPECTED as error:
         fail(error)
@@ -161,7 +170,7 @@ def talk(
     verbose: Verbose = False,
 ) -> None:
     """Talk with a bot through this machine's microphone: with OPENAI_API_KEY at OpenAI, without it on this machine."""
-    _log(verbose)
+    set_log(verbose)
     from voicepipe.cli.talk import run_talk
 
     try:
@@ -171,19 +180,20 @@ def talk(
     raise typer.Exit(code)
 
 
-Call = Annotated[Path, typer.Argument(help="The folder of a recording.")]
+Call = Annotated[Path, typer.Argument(help="A recording: its folder or its zip.")]
 
 
 @app.command()
 def inspect(
     call: Call,
     out: Annotated[
-        Path | None, typer.Option(help="Where the page is written; else page.html in the folder.")
+        Path | None,
+        typer.Option(help="Where the page is written; else page.html in the folder, or beside the zip."),
     ] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
 ) -> None:
     """Show a recorded call as a page: sound, turns, tools, latencies, cost, all events."""
-    _log(verbose=False)
+    set_log(verbose=False)
     from voicepipe.cli.recordings import inspect_call
 
     try:
@@ -211,7 +221,7 @@ def replay(
     ] = None,
 ) -> None:
     """Run a recorded call again with today's code, in virtual time, and show what is different."""
-    _log(verbose=False)
+    set_log(verbose=False)
     from voicepipe.cli.recordings import replay_call
     from voicepipe.realtime.interruptions import Interruptions
 
@@ -228,10 +238,3 @@ def replay(
 def main() -> None:
     """Run the command line."""
     app()
-
-
-def _log(verbose: bool) -> None:
-    """Set up the log before anything is imported that writes to it. What a person must know is said without it."""
-    logger.remove()
-    if verbose:
-        logger.add(sys.stderr, level="DEBUG")

@@ -14,6 +14,7 @@ from pipecat.transports.base_transport import BaseTransport
 
 from voicepipe.errors import SettingsError
 from voicepipe.offline import OpenAIPlace
+from voicepipe.own_files import WatchedFiles, modules_beside
 from voicepipe.pipeline import Pipeline
 
 _MODULE: Final = "voicepipe_bot"
@@ -48,7 +49,7 @@ class BotFile:
             raise FileNotFoundError(f"{path}: there is no such file")
         self.path = path.resolve()
         self._own: dict[str, Path] = {}
-        self._seen: dict[Path, int] = {}
+        self._watched = WatchedFiles()
 
     @property
     def name(self) -> str:
@@ -73,14 +74,12 @@ class BotFile:
         try:
             return _bot_in(self._run(), self.path)
         finally:
-            self._own = self._imported_since(before)
+            self._own = modules_beside(self.path, set(sys.modules) - before)
             self._look()
 
     def has_changed(self) -> bool:
         """Whether the file, or a module beside it that it imports, is another one than when this was asked last."""
-        before = self._seen
-        self._look()
-        return before != self._seen
+        return self._look()
 
     def _run(self) -> ModuleType:
         spec = importlib.util.spec_from_file_location(_MODULE, self.path)
@@ -92,17 +91,8 @@ class BotFile:
         spec.loader.exec_module(module)
         return module
 
-    def _imported_since(self, before: set[str]) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None)
-            if file is not None and Path(file).is_relative_to(self.path.parent) and ".venv" not in file:
-                found[name] = Path(file)
-        return found
-
-    def _look(self) -> None:
-        paths = {self.path, *self._own.values()}
-        self._seen = {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+    def _look(self) -> bool:
+        return self._watched.look({self.path, *self._own.values()})
 
 
 def _bot_in(module: ModuleType, path: Path) -> BotFunction:

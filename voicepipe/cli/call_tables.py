@@ -14,11 +14,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.records import StoredCall
 
 Row = Mapping[str, Any]
 
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?!\d+\Z)")
+_FORMULA = re.compile(r"[\t\r\n]|\s*([=@]|[+-](?!\d+\Z))")
 """How a text begins that a spreadsheet would take for a formula; a telephone number is none."""
 _EVENTS = {"keys_sent": "sent", "guardrail": "blocked", "refusal": "refused"}
 """How the kinds of events are called in a line, where not by their own names."""
@@ -37,7 +38,7 @@ def table_of(rows: Sequence[Row]) -> Table:
             str(row["turn_count"]),
             cost_of(row),
             row["end_reason"] or row["status"],
-            row["caller"] or "",
+            one_line(row["caller"] or ""),
             row["model"] or "",
         )
     return table
@@ -103,8 +104,8 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("started", f"{row['started_at']:%Y-%m-%d %H:%M:%S %Z}"),
         ("length", _length(row["call_secs"])),
         ("ended", ended),
-        ("from", row["caller"] or ""),
-        ("to", row["called"] or ""),
+        ("from", one_line(row["caller"] or "")),
+        ("to", one_line(row["called"] or "")),
         ("engine", " ".join(filter(None, [row["engine"], row["model"]]))),
         ("cost", " = ".join(filter(None, [cost_of(row), " + ".join(parts)]))),
     ]
@@ -138,7 +139,7 @@ def _event_line(event: Row) -> Text:
 
 
 def _line(at_ms: float, who: str, text: str) -> Text:
-    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<8} ", "dim"), text)
+    return Text.assemble((f"{at_ms / 1000:8.1f} s  {who:<8} ", "dim"), one_line(text, len(text)))
 
 
 def _length(secs: float | None) -> str:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from voicepipe.errors import (
     AudioDeviceError,
+    CallNotTakenError,
     ConnectionRefused,
     MissingExtraError,
     PortTakenError,
@@ -30,7 +31,7 @@ class Exit(IntEnum):
     PORT_TAKEN = 3
     MISSING_EXTRA = 4
     REFUSED = 5
-    """The server cannot be reached or refused the key, the model or the settings."""
+    """The server cannot be reached or refused the key, the model or the settings; a bot does not take a call."""
     NO_AUDIO_DEVICE = 6
     """There is no microphone or no loudspeaker, or it cannot be used."""
     DIFFERENT = 7
@@ -49,7 +50,7 @@ def exit_for(error: Exception) -> Exit:
         return Exit.PORT_TAKEN
     if isinstance(error, AudioDeviceError):
         return Exit.NO_AUDIO_DEVICE
-    return Exit.REFUSED if isinstance(error, ConnectionRefused) else Exit.BAD_INPUT
+    return Exit.REFUSED if isinstance(error, CallNotTakenError | ConnectionRefused) else Exit.BAD_INPUT
 
 
 def fail(error: Exception) -> NoReturn:

@@ -61,6 +61,9 @@ def replay_call(
     console.print(
         f"{replayed.duration_ms / 1000:.1f} s of call replayed, hash {replayed.hash[:16]}", highlight=False
     )
+    for name, count in replayed.not_replayed.items():
+        told = f"{count} {name} reached the bot in the call and cannot be replayed: differences may come of that."
+        console.print(f"[yellow]{told}[/yellow]", soft_wrap=True, highlight=False)
     for one in found:
         style = {"gone": "red", "new": "green", "changed": "yellow"}[one.kind]
         console.print(f"[{style}]{escape(str(one))}[/{style}]", highlight=False, soft_wrap=True)

@@ -17,6 +17,7 @@ from voicepipe.browser import About, Bot, BrowserServer
 from voicepipe.cli import built_in_bot
 from voicepipe.cli.bot_file import BotFile, BotFunction
 from voicepipe.offline import OpenAIPlace, openai_or_local
+from voicepipe.watch import Watch
 
 _LOOK_EVERY_SECS: Final = 0.4
 
@@ -30,6 +31,7 @@ def run_page(
     max_conversations: int,
     local: bool,
     dev: bool,
+    watch: bool = False,
 ) -> None:
     """Serve the page until SIGINT or SIGTERM.
 
@@ -41,6 +43,7 @@ def run_page(
         max_conversations: At once.
         local: Whether to stay on this machine even if there is a key.
         dev: Whether to look for changes of the file.
+        watch: Whether to show the conversations on a page of their own.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -51,6 +54,7 @@ def run_page(
     """
     file = BotFile(path) if path is not None else None
     bot = file.load() if file is not None else built_in_bot.bot
+    watched = Watch() if watch else None
     asyncio.run(
         _serve(
             file if dev else None,
@@ -58,14 +62,26 @@ def run_page(
             name=file.name if file is not None else "voicepipe",
             local=local or None,
             server=partial(
-                BrowserServer, host=host, port=port, origins=origins, max_conversations=max_conversations
+                BrowserServer,
+                host=host,
+                port=port,
+                origins=origins,
+                max_conversations=max_conversations,
+                watch=watched,
             ),
+            watch=watched,
         )
     )
 
 
 async def _serve(
-    file: BotFile | None, bot: BotFunction, *, name: str, local: bool | None, server: partial[BrowserServer]
+    file: BotFile | None,
+    bot: BotFunction,
+    *,
+    name: str,
+    local: bool | None,
+    server: partial[BrowserServer],
+    watch: Watch | None,
 ) -> None:
     console = Console()
     stop = asyncio.Event()
@@ -81,6 +97,8 @@ async def _serve(
         console.print(
             f"Talk with it at [bold]{page.url}[/bold]  Ctrl-C ends it.", soft_wrap=True, highlight=False
         )
+        if watch is not None:
+            console.print(f"Watch at [bold]{watch.link(page.url)}[/bold]", soft_wrap=True, highlight=False)
         if file is not None:
             watching = asyncio.create_task(_watch(file, page, openai, console), name="watch the bot's file")
             stack.push_async_callback(_cancelled, watching)

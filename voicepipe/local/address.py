@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from voicepipe.errors import SettingsError
 
@@ -35,6 +36,21 @@ def checked_port(port: int) -> int:
     if not 0 <= port <= _HIGHEST_PORT:
         raise SettingsError("port", f"{port} is no port; there are 0 (any free one) to {_HIGHEST_PORT}")
     return port
+
+
+def is_from_this_machine(origin: str | None) -> bool:
+    """Whether who connects is no page of a browser's, or one that this machine served.
+
+    Every page that is open in a browser on this machine can connect to loopback, and its script says what it likes; of
+    which site it is the browser says, in `Origin`.
+    """
+    if origin is None:
+        return True
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def netloc(host: str, port: int) -> str:

@@ -23,7 +23,7 @@ from websockets.http11 import Response as HttpResponse
 from websockets.typing import Subprotocol
 
 from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
-from voicepipe.local.address import checked_port, loopback, netloc
+from voicepipe.local.address import checked_port, is_from_this_machine, loopback, netloc
 from voicepipe.local.brain import Brain
 from voicepipe.local.openai_beta.session import BetaServerSession
 from voicepipe.local.openai_ga.driver import Backstage, OnEvent, SessionDriver
@@ -165,6 +165,8 @@ class LocalServer:
         await self.brain.aclose()
 
     async def _admit(self, connection: ServerConnection, request: Request) -> HttpResponse | None:
+        if not is_from_this_machine(request.headers.get("Origin")):
+            return connection.respond(HTTPStatus.FORBIDDEN, "Origin: that page is not of this machine.\n")
         if not urlsplit(request.path).path.endswith("/realtime"):
             return connection.respond(HTTPStatus.NOT_FOUND, "The Realtime API is at /v1/realtime.\n")
         if self._sessions >= self._max_sessions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal
 
 from loguru import logger
@@ -25,7 +26,9 @@ from voicepipe.phone.refusals import NotingApi
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
 from voicepipe.phone.talk import PipelineObservers, Stint, Talk
 from voicepipe.phone.transfers import UNREACHED, Desk, Transfers
+from voicepipe.plain_words import one_line
 from voicepipe.telemetry.cost import Cost
+from voicepipe.telemetry.logs import in_call
 from voicepipe.telemetry.meter import Account
 from voicepipe.transports.telephony import TelephonyTransport
 
@@ -71,7 +74,7 @@ class Call:
     ) -> None:
         self.id = ref
         """Our id of it."""
-        self.direction = direction
+        self.direction: Literal["inbound", "outbound"] = direction
         """Who called."""
         self.caller = caller
         """The number that calls."""
@@ -283,6 +286,10 @@ class Call:
 
     # What the phone's server does with it.
 
+    def logs(self) -> AbstractContextManager[None]:
+        """Have what is logged within it be about this call."""
+        return in_call(self.id, lambda: self.carrier_call_id)
+
     def when_over(self, tell: Callable[[Call], None]) -> None:
         """Have something called when it is over."""
         self._milestones.when_over(lambda: tell(self))
@@ -353,7 +360,7 @@ class Call:
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {without_numbers(reason)}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(without_numbers(reason))}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._milestones.over(result)
 

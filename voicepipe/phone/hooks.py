@@ -12,6 +12,7 @@ from loguru import logger
 from pipecat.metrics.metrics import MetricsData
 
 from voicepipe.phone.results import CallResult, MachineDetection, ToolUse, Turn
+from voicepipe.plain_words import one_line
 
 if TYPE_CHECKING:
     from voicepipe.phone.call import Call
@@ -167,4 +168,6 @@ class Audience:
             tellings = [telling(observer) for observer in self._observers]
             for outcome in await asyncio.gather(*tellings, return_exceptions=True):
                 if isinstance(outcome, Exception):
-                    logger.error(f"an observer of a call failed: {type(outcome).__name__}: {outcome}")
+                    logger.error(
+                        f"an observer of a call failed: {type(outcome).__name__}: {one_line(str(outcome))}"
+                    )

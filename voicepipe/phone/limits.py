@@ -13,6 +13,8 @@ class PhoneLimits:
 
     Parameters:
         calls: At once, both directions; the next one hears the busy tone.
+        connections: To the web server, at once, streams included; one more is closed without an answer.
+        request_secs: How long the head of a connection's first request may take, and as long its body.
         body_bytes: Of a webhook; carriers send a few kilobytes.
         message_bytes: Of one message on a media stream.
         stream_wait_secs: From the markup to the media stream, for which the ticket is taken.
@@ -25,6 +27,8 @@ class PhoneLimits:
     """
 
     calls: int = 20
+    connections: int = 1000
+    request_secs: float = 10.0
     body_bytes: int = 65_536
     message_bytes: int = 1_048_576
     stream_wait_secs: float = 30.0

@@ -20,11 +20,12 @@ from voicepipe.frames import (
     LLMRunFrame,
     LLMTextFrame,
     MetricsFrame,
+    PlaybackMarkFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSTextFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
 from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail, Speaker
 
@@ -70,6 +71,8 @@ class CallersWords(SoundHops):
         asks_for_answers: Whether the engine waits for a word of ours to answer.
     """
 
+    passed_by = SOUND
+
     def __init__(
         self,
         listener: Listener,
@@ -113,6 +116,8 @@ class BotsWords(SoundHops):
         on_blocked: Awaited with the guardrail that blocked something.
     """
 
+    passed_by = USERS_SOUND | {PlaybackMarkFrame}
+
     def __init__(
         self, listener: Listener, floor: Floor, guardrails: Sequence[Guardrail], on_blocked: OnBlocked
     ) -> None:
@@ -127,7 +132,11 @@ class BotsWords(SoundHops):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass all on, but for what is left of an answer that is blocked."""
         await super().process_frame(frame, direction)
-        if isinstance(frame, TTSAudioRawFrame | LLMTextFrame) and self._is_blocked:
+        if isinstance(frame, TTSAudioRawFrame):
+            if not self._is_blocked:
+                await self.push_frame(frame, direction)
+            return
+        if isinstance(frame, LLMTextFrame) and self._is_blocked:
             return
         if isinstance(frame, TTSTextFrame):
             if await self._is_to_be_dropped(frame):

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from voicepipe.errors import SettingsError
+from voicepipe.plain_words import one_line
 
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _KEYS: Final = frozenset("0123456789*#")
@@ -36,7 +37,8 @@ def checked_keys(keys: str) -> str:
 
 
 def masked(number: str) -> str:
-    """Return a number fit for a log line: its last digits alone."""
+    """Return a number fit for a log line: its last digits alone. What a caller sends as one may be anything."""
+    number = one_line(number)
     return number if len(number) <= _SHOWN else "*" * 3 + number[-_SHOWN:]
 
 

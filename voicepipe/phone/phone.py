@@ -25,7 +25,9 @@ from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
 from voicepipe.phone.talk import PipelineObservers
+from voicepipe.phone.watching import with_watch
 from voicepipe.telemetry.recording.masking import Masking
+from voicepipe.watch import Watch
 
 _DEFAULT_PORT: Final = 8000
 _SPENT: Final = "I am sorry, I have to end our call here. Goodbye!"
@@ -53,6 +55,7 @@ class Phone:
         records: Where every call is written down as it happens: a path, a URL, or True for what `VOICEPIPE_RECORDS` says or
             `~/.voicepipe/calls.sqlite`. None is nowhere.
         masking: What is not written there: card numbers and all keys that are pressed, unless it says otherwise.
+        watch: Shows the calls while they go on, on a page at `/calls` of the phone's server; see `Watch`.
 
     Raises:
         SettingsError: There is no carrier, or an argument cannot be used; the error names it.
@@ -72,6 +75,7 @@ class Phone:
         spending_cap_message: str = _SPENT,
         records: str | Path | bool | None = None,
         masking: Masking | None = None,
+        watch: Watch | None = None,
     ) -> None:
         if carrier is None:
             raise SettingsError("carrier", "is missing: Twilio(), Telnyx() or Plivo()")
@@ -81,7 +85,8 @@ class Phone:
         """The number."""
         self._public_url = public_url or os.environ.get("VOICEPIPE_PUBLIC_URL", "")
         self._observers = tuple(observers)
-        self._pipeline_observers = pipeline_observers
+        self._pipeline_observers = with_watch(pipeline_observers, watch)
+        self._watch = watch
         self._terms = terms_of(pricing, spending_cap, spending_cap_message, records, masking)
         self._agent: Agent | AgentFactory | None = None
         self._server: PhoneServer | None = None
@@ -223,6 +228,7 @@ class Phone:
             public_url=public_url or self._public_url,
             limits=bounds,
             checks_signatures=check_signatures,
+            watch=self._watch,
         )
         async with books, server:
             switchboard.serve_on(server)

@@ -27,7 +27,10 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
 from voicepipe.phone.numbers import without_numbers
 from voicepipe.phone.sockets import POLICY, AiohttpSocket
+from voicepipe.plain_words import one_line
+from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
+from voicepipe.watch import Watch
 
 _KINDS: Final = "voice|status|amd|markup"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -46,6 +49,7 @@ class PhoneServer:
         public_url: The address under which the carrier reaches it; empty takes it from each webhook.
         limits: Bounds.
         checks_signatures: Whether webhooks are checked. Only tests on loopback have a reason not to.
+        watch: The page with the calls, if there is to be one.
 
     Raises:
         SettingsError: `public_url` is no address, or signatures cannot be checked.
@@ -61,6 +65,7 @@ class PhoneServer:
         public_url: str,
         limits: PhoneLimits,
         checks_signatures: bool,
+        watch: Watch | None = None,
     ) -> None:
         if checks_signatures and not carrier.can_verify:
             raise SettingsError("public_key", "is missing: without it nobody knows whose webhooks come in")
@@ -74,9 +79,11 @@ class PhoneServer:
         self._learned_url = ""
         self._limits = limits
         self._checks_signatures = checks_signatures
+        self._watch = watch
         self._repeats = Repeats()
         self._markups = Markups()
         self._tickets: Tickets[Call] = Tickets(limits.stream_wait_secs, self._now, _nobody_came)
+        self._doorway = Doorway(first_secs=limits.request_secs, connections=limits.connections)
         self._runner: web.AppRunner | None = None
         self._session: ClientSession | None = None
 
@@ -146,26 +153,35 @@ class PhoneServer:
         Raises:
             PortTakenError: Another program has the port.
         """
-        app = web.Application(client_max_size=self._limits.body_bytes)
+        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[self._doorway.middleware])
         name = self._carrier.name
         app.router.add_get("/health", self._health)
         app.router.add_route("*", f"/{name}/{{kind:{_KINDS}}}", self._webhook)
         app.router.add_get(f"/{name}/media/{{ticket}}", self._media)
+        if self._watch is not None:
+            self._watch.add_to(app)
         # What is left of a request that was refused is not read.
         runner = web.AppRunner(
-            app, handle_signals=False, access_log=None, shutdown_timeout=1.0, lingering_time=0.0
+            app,
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=1.0,
+            lingering_time=0.0,
+            keepalive_timeout=KEEP_ALIVE_SECS,
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            await self._doorway.open(runner, self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise PortTakenError(self._host, self._port) from None
             raise
         self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._port = self._doorway.port
         self._session = ClientSession()
+        if self._watch is not None:
+            logger.info(f"calls can be watched at http://127.0.0.1:{self._port}/calls")
         if not self._public_url and self._host in _LOOPBACK:
             logger.info(f"the phone listens at {self.local_url}; the carrier needs a public address for it")
         return self
@@ -174,6 +190,7 @@ class PhoneServer:
         """Stop serving."""
         runner, self._runner = self._runner, None
         session, self._session = self._session, None
+        self._doorway.close()
         if runner is not None:
             await runner.cleanup()
         if session is not None:
@@ -187,10 +204,14 @@ class PhoneServer:
     async def _webhook(self, request: web.Request) -> web.Response:
         # Too large a body is answered with 413 by aiohttp, which stops reading there.
         try:
-            body = await request.read()
+            async with asyncio.timeout(self._limits.request_secs):
+                body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             self.refusals["body"] += 1
             raise
+        except TimeoutError:
+            self.refusals["slow"] += 1
+            raise web.HTTPRequestTimeout from None
         webhook = Webhook(
             kind=request.match_info["kind"],
             method=request.method,
@@ -208,12 +229,11 @@ class PhoneServer:
             return web.Response(status=403)
         except CarrierMessageError as error:
             self.refusals["message"] += 1
-            logger.warning(f"a webhook of {self._carrier.name} cannot be read: {error}")
+            logger.warning(f"a webhook of {self._carrier.name} cannot be read: {one_line(str(error))}")
             return web.Response(status=400)
         except PhoneError as error:
-            logger.error(
-                f"a webhook of {self._carrier.name} could not be followed: {without_numbers(str(error))}"
-            )
+            why = one_line(without_numbers(str(error)))
+            logger.error(f"a webhook of {self._carrier.name} could not be followed: {why}")
             return web.Response(status=502)
         return web.Response(text=reply.body, content_type=reply.content_type, status=reply.status)
 
@@ -240,12 +260,13 @@ class PhoneServer:
         response = web.WebSocketResponse(max_msg_size=self._limits.message_bytes, compress=False, timeout=2.0)
         await response.prepare(request)
         socket = AiohttpSocket(response)
-        waits = StreamLimits(
+        limits = StreamLimits(
             start_secs=self._limits.stream_wait_secs, silent_secs=self._limits.silent_stream_secs
         )
-        transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=waits)
+        transport = TelephonyTransport(socket, carrier=self._carrier.name, limits=limits)
         if await self._is_let_in(ticket, transport):
-            await ticket.holder.converse(transport)
+            with ticket.holder.logs():
+                await ticket.holder.converse(transport)
         else:
             self.refusals["token"] += 1
             await socket.close(POLICY)
@@ -255,7 +276,7 @@ class PhoneServer:
         try:
             started = await transport.start()
         except CarrierStreamError as error:
-            logger.warning(f"call {ticket.holder.id}: {error}")
+            logger.warning(f"call {ticket.holder.id}: {one_line(str(error))}")
             return False
         call = ticket.holder
         is_right = (

@@ -117,14 +117,15 @@ class Switchboard:
             raise PhoneError(f"limits.calls: there are {len(self._calls)} calls already")
         call = self._new_call("outbound", from_, to, agent)
         wish = OutboundCall(call.id, to, from_, ring_secs, detection)
-        try:
-            call_id = await call.line.api.place(wish, self._running())
-        except VoicepipeError as error:
-            call.finish("failed", str(error))
-            raise
-        call.line.call_id = call.line.call_id or call_id
-        asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
-        logger.info(f"call {call.id}: to {masked(to)}")
+        with call.logs():
+            try:
+                call_id = await call.line.api.place(wish, self._running())
+            except VoicepipeError as error:
+                call.finish("failed", str(error))
+                raise
+            call.line.call_id = call.line.call_id or call_id
+            asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
+            logger.info(f"call {call.id}: to {masked(to)}")
         return call
 
     # Webhooks.
@@ -151,8 +152,9 @@ class Switchboard:
         agent = await chosen(self._agent, caller)
         call = self._new_call("inbound", event.caller, event.callee, agent)
         call.line.call_id = event.call_id
-        logger.info(f"call {call.id}: from {masked(event.caller)}")
-        return await self._open_stream(call, is_outbound=False)
+        with call.logs():
+            logger.info(f"call {call.id}: from {masked(event.caller)}")
+            return await self._open_stream(call, is_outbound=False)
 
     async def _about_a_call(
         self, event: LegAnswered | StatusChanged | MachineDetected | GreetingEnded | SummarySaid
@@ -160,6 +162,14 @@ class Switchboard:
         call = self._find(event.ref, event.call_id)
         if call is None:
             return Reply()
+        with call.logs():
+            return await self._told(call, event)
+
+    async def _told(
+        self,
+        call: Call,
+        event: LegAnswered | StatusChanged | MachineDetected | GreetingEnded | SummarySaid,
+    ) -> Reply:
         if isinstance(event, LegAnswered):
             if event.is_person_leg:
                 return await call.transfers.person_answered(event.call_id)

@@ -12,8 +12,9 @@ from loguru import logger
 from websockets.exceptions import ConnectionClosed
 
 from voicepipe.errors import SettingsError
+from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.events import Send
-from voicepipe.realtime.handshake import Endpoint, HeardConnection, shake_hands
+from voicepipe.realtime.handshake import Endpoint, shake_hands
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,11 @@ class Limits:
             that cannot be read, is left for another connection. None waits for ever.
         idle_secs: Without anything from the peer for so long, be it a pong, the connection is taken as lost. The peer is
             pinged twice in that time, so that one that lives is always heard. None waits for ever, and does not ping.
+        max_message_bytes: Of one message from the peer; a larger one ends the connection with close code 1009, and is never
+            held whole. 64 MB are 16 minutes of 24 kHz sound as base64, more than any API sends at once. None is no bound.
 
     Raises:
-        SettingsError: A time to wait is not more than 0.
+        SettingsError: A time to wait, or the bound of a message, is not more than 0.
     """
 
     connect_secs: float = 10.0
@@ -38,6 +41,7 @@ class Limits:
     max_queued_bytes: int = 4_000_000
     ready_secs: float | None = 20.0
     idle_secs: float | None = 40.0
+    max_message_bytes: int | None = 64_000_000
 
     def __post_init__(self) -> None:
         waits = {
@@ -48,6 +52,8 @@ class Limits:
         for name, value in waits.items():
             if value is not None and not value > 0:
                 raise SettingsError(name, f"is more than 0 seconds, not {value:g}")
+        if self.max_message_bytes is not None and not self.max_message_bytes > 0:
+            raise SettingsError("max_message_bytes", f"is more than 0 bytes, not {self.max_message_bytes}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Connection:
         self._on_message = on_message
         self._on_closed = on_closed
         self._limits = limits or Limits()
-        self._socket: HeardConnection | None = None
+        self._socket: QuickClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -107,6 +113,7 @@ class Connection:
             connect_secs=limits.connect_secs,
             close_secs=limits.close_secs,
             ping_secs=limits.idle_secs / 2 if limits.idle_secs is not None else None,
+            max_message_bytes=limits.max_message_bytes,
         )
         if limits.idle_secs is not None:
             self._judge_silence(self._socket, limits.idle_secs)
@@ -115,17 +122,28 @@ class Connection:
             asyncio.create_task(self._write(self._socket), name=f"write {where}"),
         ]
 
-    def send(self, message: Send) -> None:
-        """Queue a message; it goes out in order. Sound is dropped, and counted, when the queue is full."""
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        return self._queued_bytes
+
+    def send(self, message: Send) -> bool:
+        """Send a message, in order: at once if the socket takes it, else when it does.
+
+        Sound is dropped, and counted, when too much waits; False then.
+        """
+        if not self._queue and self._socket is not None and self._socket.send_now(message.message):
+            return True
         size = len(message.message)
         if message.droppable and self._queued_bytes + size > self._limits.max_queued_bytes:
             self.dropped += 1
             if self.dropped == 1:
                 logger.warning(f"{self._endpoint.shown} does not keep up: sound to it is being dropped")
-            return
+            return False
         self._queue.append(message.message)
         self._queued_bytes += size
         self._something_to_send.set()
+        return True
 
     def abandon(self, why: str) -> None:
         """Cut the socket, as if the peer had; `on_closed` is told why."""
@@ -147,7 +165,7 @@ class Connection:
         if socket is not None:
             await socket.close()
 
-    def _judge_silence(self, socket: HeardConnection, idle_secs: float) -> None:
+    def _judge_silence(self, socket: QuickClientConnection, idle_secs: float) -> None:
         """Cut the socket if nothing came for too long; otherwise come back when that may be so."""
         loop = asyncio.get_running_loop()
         # While a message is being handled nothing is read, and silence means nothing.
@@ -159,7 +177,7 @@ class Connection:
             return
         self._silence = loop.call_at(deadline, self._judge_silence, socket, idle_secs)
 
-    async def _read(self, socket: HeardConnection) -> None:
+    async def _read(self, socket: QuickClientConnection) -> None:
         clock = asyncio.get_running_loop().time
         try:
             while True:
@@ -167,9 +185,11 @@ class Connection:
                 message = await socket.recv(decode=False)
                 self._waiting_since = None
                 await self._deliver(message)
-        except ConnectionClosed:
+        except ConnectionClosed as closed:
             if self._socket is socket:
-                reason = self._lost_because or socket.close_reason or ""
+                # What was wrong with the peer's bytes stands in the close frame that they were answered with.
+                ours = closed.sent.reason if closed.sent and not closed.rcvd else ""
+                reason = self._lost_because or socket.close_reason or ours
                 await self._on_closed(Closed(socket.close_code or 1006, reason))
 
     async def _deliver(self, message: bytes) -> None:
@@ -178,7 +198,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - a fault in handling one message must not end a call
             logger.opt(exception=error).error(f"a message from {self._endpoint.shown} could not be handled")
 
-    async def _write(self, socket: HeardConnection) -> None:
+    async def _write(self, socket: QuickClientConnection) -> None:
         try:
             while True:
                 await self._something_to_send.wait()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import (
     InvalidHandshake,
     InvalidProxy,
@@ -23,6 +23,7 @@ from websockets.exceptions import (
 from websockets.http11 import Response
 
 from voicepipe.errors import ConnectionRefused, FailureKind
+from voicepipe.quick_socket import QuickClientConnection
 
 _KIND_OF_STATUS: Mapping[int, FailureKind] = {
     401: "authentication",
@@ -55,23 +56,6 @@ class Endpoint:
         return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
-class HeardConnection(ClientConnection):
-    """A WebSocket that knows when it heard from its peer.
-
-    Attributes:
-        heard_at: When the last bytes came, be they of a message, a ping or a pong; the loop's time in seconds.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heard_at = self.loop.time()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes of the peer's."""
-        self.heard_at = self.loop.time()
-        super().data_received(data)
-
-
 class _OneOrigin(connect):
     """Follows no redirect to another host, since the key in the headers would go there too."""
 
@@ -86,8 +70,13 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 async def shake_hands(
-    endpoint: Endpoint, *, connect_secs: float, close_secs: float, ping_secs: float | None
-) -> HeardConnection:
+    endpoint: Endpoint,
+    *,
+    connect_secs: float,
+    close_secs: float,
+    ping_secs: float | None,
+    max_message_bytes: int | None,
+) -> QuickClientConnection:
     """Return an open WebSocket.
 
     Args:
@@ -95,6 +84,7 @@ async def shake_hands(
         connect_secs: How long all of it may take.
         close_secs: How long the peer's half of a later close may take.
         ping_secs: How often to ping; None is never. That a pong comes is not checked.
+        max_message_bytes: The largest message that is taken; None is no bound.
 
     Raises:
         ConnectionRefused: There is no server, or it would not have us; `kind` says of what sort the reason is.
@@ -104,14 +94,14 @@ async def shake_hands(
             endpoint.url,
             additional_headers=dict(endpoint.headers),
             proxy=endpoint.proxy,
-            create_connection=HeardConnection,
+            create_connection=QuickClientConnection,
             open_timeout=connect_secs,
             close_timeout=close_secs,
             ping_interval=ping_secs,
             ping_timeout=None,
-            # Sound in base64 gains little from deflate and pays for it with time; the API sends large messages.
+            # Sound in base64 gains little from deflate and pays for it with time, and a bomb needs it.
             compression=None,
-            max_size=None,
+            max_size=max_message_bytes,
         )
     except InvalidStatus as error:
         raise _refused(endpoint.shown, error.response) from None
@@ -120,7 +110,7 @@ async def shake_hands(
         raise ConnectionRefused(why) from None
     except (OSError, InvalidHandshake, InvalidURI, InvalidProxy, ImportError) as error:
         raise ConnectionRefused(f"{endpoint.shown} cannot be reached: {_why(endpoint, error)}") from None
-    assert isinstance(opened, HeardConnection)
+    assert isinstance(opened, QuickClientConnection)
     return opened
 
 

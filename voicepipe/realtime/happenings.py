@@ -24,6 +24,7 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSTextFrame,
 )
+from voicepipe.plain_words import one_line
 from voicepipe.realtime.brackets import Brackets
 from voicepipe.realtime.events import (
     ApprovalWanted,
@@ -146,7 +147,7 @@ class Happenings:
         if happening.usage is not None:
             await service.start_llm_usage_metrics(token_usage(happening.usage))
         if happening.status in ("failed", "incomplete"):
-            logger.warning(f"{service}: a response ended as {happening.status}: {happening.reason}")
+            logger.warning(f"{service}: a response ended as {happening.status}: {one_line(happening.reason)}")
         await self._push(self._brackets.end(service.turns.context_of(happening.response_id)))
 
     async def _side_response(self, happening: SideResponse) -> None:
@@ -184,7 +185,7 @@ class Happenings:
     # The session.
 
     async def _ready(self, happening: SessionReady) -> None:
-        logger.debug(f"{self._service}: session {happening.session_id} is ready")
+        logger.debug(f"{self._service}: session {one_line(happening.session_id)} is ready")
         await self._service.session_ready(happening)
 
     async def _settings_applied(self, happening: SettingsApplied) -> None:
@@ -200,7 +201,7 @@ class Happenings:
         await self._service.announce("on_server_event", happening.name, happening.payload)
 
     async def _oddity(self, happening: Oddity) -> None:
-        logger.warning(f"{self._service}: passed over, now and from here on: {happening.what}")
+        logger.warning(f"{self._service}: passed over, now and from here on: {one_line(happening.what)}")
 
     async def _failure(self, happening: Failure) -> None:
         service = self._service
@@ -209,7 +210,7 @@ class Happenings:
         if happening.fatal:
             await self.close_brackets()
             await service.end_connection()
-        await service.push_error(named, category=category, force_treat_as_permanent=happening.fatal)
+        await service.push_error(one_line(named), category=category, force_treat_as_permanent=happening.fatal)
 
     _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Awaitable[None]]] = {
         AudioChunk: _audio,

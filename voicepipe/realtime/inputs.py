@@ -25,7 +25,6 @@ from voicepipe.frames import (
     LLMRunFrame,
     LLMSetToolChoiceFrame,
     LLMSetToolsFrame,
-    PlaybackMarkFrame,
     SpeechControlParamsFrame,
     TTSSpeakFrame,
     UserImageRawFrame,
@@ -148,10 +147,6 @@ class Inputs:
         if not self._service.session.server_decides_turns:
             await self._begin_turn()
         await self._service.turns.interrupted()
-        return True
-
-    async def _on_mark(self, frame: PlaybackMarkFrame, _direction: FrameDirection) -> bool:
-        self._service.turns.mark(frame)
         return True
 
     async def _on_user_started(self, _frame: Frame, _direction: FrameDirection) -> bool:
@@ -299,7 +294,6 @@ class Inputs:
 
     _ACTIONS: Mapping[type[Frame], Callable[[Any, Any, FrameDirection], Awaitable[bool]]] = {
         InterruptionFrame: _on_interruption,
-        PlaybackMarkFrame: _on_mark,
         UserStartedSpeakingFrame: _on_user_started,
         UserStoppedSpeakingFrame: _on_user_stopped,
         SpeechControlParamsFrame: _on_speech_params,

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 from loguru import logger
 
 from voicepipe.errors import ConnectionRefused, FailureKind
+from voicepipe.plain_words import one_line
 from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits, OnClosed, OnMessage
 from voicepipe.realtime.events import Send
 
@@ -37,6 +38,11 @@ the code, a blank and the reason.
 class Wire(Protocol):
     """What a link needs of a connection; `Connection` is one."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        ...
+
     async def open(self) -> None:
         """Connect.
 
@@ -45,8 +51,8 @@ class Wire(Protocol):
         """
         ...
 
-    def send(self, message: Send) -> None:
-        """Send a message soon."""
+    def send(self, message: Send) -> bool:
+        """Send a message soon; False if there was no room for it."""
         ...
 
     def abandon(self, why: str) -> None:
@@ -139,6 +145,8 @@ class Link:
     ) -> None:
         self.is_due = False
         """Whether the session should be renewed in the next quiet moment."""
+        self.dropped = 0
+        """How many messages of sound found no room, over all connections."""
         self.taps: list[WireTap] = []
         """See all that passes."""
         self.dial: Dial = Connection
@@ -166,10 +174,18 @@ class Link:
 
     def send(self, message: Send) -> None:
         """Send a message; without a connection it is gone, and the session tells again what matters."""
-        if self._connection is not None:
-            self._connection.send(message)
-            for tap in self.taps:
-                tap("sent", message.message)
+        if self._connection is None:
+            return
+        if not self._connection.send(message):
+            self.dropped += 1
+            return
+        for tap in self.taps:
+            tap("sent", message.message)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has not gone out yet."""
+        return 0 if self._connection is None else self._connection.waiting_bytes
 
     def settled(self, ends_in_secs: float | None) -> None:
         """The session is ready, and will end in so many seconds, if that is known."""
@@ -217,7 +233,7 @@ class Link:
                 self._failed += 1
                 if error.kind in hopeless or self._failed >= max(1, self._reconnect.tries):
                     raise
-                logger.warning(f"{error}; trying again")
+                logger.warning(f"{one_line(str(error))}; trying again")
                 wait_ms = self._reconnect.wait_ms(self._failed, self._chance())
                 await asyncio.sleep(max(wait_ms, _told_to_wait_ms(error)) / 1000)
             else:
@@ -298,7 +314,7 @@ class Link:
             new, where = await self._opened()
         except ConnectionRefused as error:
             # The old one is still good; its end will be met as any other.
-            logger.warning(f"the session could not be renewed: {error}")
+            logger.warning(f"the session could not be renewed: {one_line(str(error))}")
             return
         finally:
             self._replacing = None

@@ -36,10 +36,13 @@ from voicepipe.frames import (
     LLMServiceMetadataFrame,
     LLMUpdateSettingsFrame,
     MetricsFrame,
+    PlaybackMarkFrame,
     TranscriptionFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, SoundHops
+from voicepipe.plain_words import one_line
 from voicepipe.realtime.arguments import refuse_unknown
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
 from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
@@ -303,7 +306,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         await self._happenings.close_brackets()
         category = category_of(error.kind, fatal=True)
         self._forget_waiting()
-        await self.push_error(str(error), error, category=category, force_treat_as_permanent=True)
+        await self.push_error(one_line(str(error)), error, category=category, force_treat_as_permanent=True)
 
     async def link_due(self) -> None:
         """The session comes to its end: renew it as soon as nothing is under way."""
@@ -335,6 +338,11 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             await self._inputs.hear(frame)
             await self.push_frame(frame, direction)
             return
+        if isinstance(frame, PlaybackMarkFrame):
+            await super().process_frame(frame, direction)
+            self.turns.mark(frame)
+            await self.push_frame(frame, direction)
+            return
         if isinstance(frame, LLMUpdateSettingsFrame):
             if frame.delta is None and frame.service in (None, self):
                 frame.delta = type(self._settings).from_mapping(frame.settings)
@@ -351,7 +359,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame; what functions gave passes here on its way down and is told to the model."""
-        if direction == FrameDirection.DOWNSTREAM:
+        if type(frame) not in SOUND and direction == FrameDirection.DOWNSTREAM:
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):
@@ -376,6 +384,10 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     def wire_link(self) -> Link:
         """What connects it: whoever records taps it, whoever replays gives it other connections."""
         return self._link
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the connection, and how much sound found no room."""
+        return Backlog("service", self._link.waiting_bytes, self._link.dropped)
 
     async def _call_ended(self, call_id: str, *, completed: bool) -> None:
         await self._fillers.call_ended(call_id)
@@ -492,5 +504,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""
         changes = self.changes_of(delta)
-        await self.perform(self.session.update(changes))
+        await self.change(changes)
         return dict.fromkeys(changes)
+
+    async def change(self, changes: Mapping[str, Any]) -> None:
+        """Change settings of the session, as `Session.update` names them; what is refused is told as an error."""
+        await self.perform(self.session.update(changes))

@@ -43,7 +43,7 @@ def write_test(recording: Recording, make_bot: MakeBot, path: Path, *, bot: str 
     name = "".join(c if c.isalnum() else "_" for c in path.stem.removeprefix("test_")).lower()
     text = _TEST.format(
         name=name,
-        where=os.path.relpath(recording.folder.resolve(), path.parent.resolve()),
+        where=os.path.relpath(recording.place.resolve(), path.parent.resolve()),
         story=story.replace("\\", "\\\\").replace('"""', '\\"\\"\\"'),
         maker="named_bot" if bot else "recorded_bot",
         bot=f"named_bot({bot!r})" if bot else "recorded_bot(recording)",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, cast
 from zlib import crc32
@@ -23,6 +23,7 @@ from voicepipe.pipeline import Pipeline, PipelineParams, PipelineWorker, RunResu
 from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.link import WireWay
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.replay.packed import PackedEntries
 from voicepipe.replay.script import Arrived, Opened, Script, Step
 from voicepipe.replay.virtual_time import VirtualTimeLoop
 from voicepipe.replay.wire import RecordedWire
@@ -35,6 +36,8 @@ from voicepipe.telemetry.recording.reader import Recording
 MakeBot: TypeAlias = Callable[[], FrameProcessor | Sequence[FrameProcessor]]
 """Makes what is run: the service, or all processors between the transport's ends."""
 _RENEWED = "renewed"
+_SOUNDS = ("audio", "user_audio_chunk")
+"""Where the wires' messages have the caller's sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,15 @@ class Replayed:
         hash: Stands for all of it, to the millisecond and the byte: the same code gives the same hash each time.
         result: How the pipeline ended.
         duration_ms: How long it ran, in virtual time.
+        not_replayed: How many frames reached the bot in the call and cannot be given to it again, by their class: what
+            it did because of them, it does not do here.
     """
 
-    entries: list[Entry]
+    entries: Sequence[Entry]
     hash: str
     result: RunResult
     duration_ms: float
+    not_replayed: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 def replay(recording: Recording, make_bot: MakeBot) -> Replayed:
@@ -117,7 +123,8 @@ class _Player:
         if acting.done() and not acting.cancelled() and (error := acting.exception()):
             raise error
         entries = self._watch.entries
-        return Replayed(entries, _hash(entries), result, _now_ms() - self._epoch_ms)
+        duration_ms = _now_ms() - self._epoch_ms
+        return Replayed(entries, _hash(entries), result, duration_ms, self._script.not_replayed())
 
     async def _act(self, worker: PipelineWorker) -> None:
         for at_ms, step in self._script.steps(self._epoch_ms):
@@ -170,7 +177,7 @@ class _Watch(FirstHopObserver):
 
     def __init__(self, services: Sequence[RealtimeService], epoch_ms: float) -> None:
         super().__init__()
-        self.entries: list[Entry] = []
+        self.entries = PackedEntries()
         self._services = list(services)
         self._epoch_ms = epoch_ms
         self._push: FramePushed | None = None
@@ -214,7 +221,7 @@ class _Watch(FirstHopObserver):
 
     def _add(self, kind: str, **fields: Any) -> None:
         t = round(_now_ms() - self._epoch_ms, 2)
-        self.entries.append({"n": len(self.entries) + 1, "t": t, "k": kind, **fields})
+        self.entries.add({"n": len(self.entries) + 1, "t": t, "k": kind, **fields})
 
 
 class _Answers:
@@ -245,13 +252,14 @@ def _shortened(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
     event = cast("dict[str, Any]", message)
-    sound: Any = event.get("audio")
-    if not isinstance(sound, str):
-        return event
-    return {**event, "audio": {"$bytes": len(sound) * 3 // 4 - sound[-2:].count("=")}}
+    for name in _SOUNDS:
+        sound: Any = event.get(name)
+        if isinstance(sound, str):
+            return {**event, name: {"$bytes": len(sound) * 3 // 4 - sound[-2:].count("=")}}
+    return event
 
 
-def _hash(entries: list[Entry]) -> str:
+def _hash(entries: Iterable[Entry]) -> str:
     digest = hashlib.sha256()
     for entry in entries:
         digest.update(orjson.dumps({**entry, "t": round(entry["t"])}, option=orjson.OPT_SORT_KEYS))

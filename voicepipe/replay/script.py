@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -11,7 +12,7 @@ import orjson
 
 from voicepipe.frames import Frame, InputAudioRawFrame
 from voicepipe.realtime.connection import Closed
-from voicepipe.telemetry.recording.frames import frame_of
+from voicepipe.telemetry.recording.frames import NOT_REPLAYED, frame_of
 from voicepipe.telemetry.recording.layout import Entry
 from voicepipe.telemetry.recording.masking import MASK
 from voicepipe.telemetry.recording.reader import Recording
@@ -68,6 +69,11 @@ class Script:
         """When the pipeline was ended."""
         ends = [entry["t"] for entry in self._recording.frames(*_END) if self._is_from_outside(entry)]
         return min(ends, default=self._recording.duration_ms)
+
+    def not_replayed(self) -> Mapping[str, int]:
+        """Return how many frames from outside cannot be given to the bot again, by their class."""
+        frames = self._recording.frames(*NOT_REPLAYED)
+        return Counter(str(entry["frame"]) for entry in frames if self._is_from_outside(entry))
 
     def steps(self, epoch_ms: float) -> Iterator[tuple[float, Step]]:
         """Return when each step was, in milliseconds since the recording began, and what.

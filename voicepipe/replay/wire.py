@@ -83,8 +83,14 @@ class RecordedConnection:
         arrivals = await self._wire.until_opened(self._link)
         self._reading = asyncio.create_task(self._read(arrivals), name=f"replay connection {self._link}")
 
-    def send(self, message: Send) -> None:
+    @property
+    def waiting_bytes(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def send(self, message: Send) -> bool:  # noqa: ARG002
         """Nobody listens; what is sent is seen by the link's taps."""
+        return True
 
     def abandon(self, why: str) -> None:
         """Nothing: if the recorded connection was given up, the recording holds its end."""

@@ -1,23 +1,30 @@
-"""Calls as Prometheus metrics: how many run, how long answers take and where, barge-ins, functions, errors, tokens, cost.
+"""Calls as Prometheus metrics: how many run, how long answers take and where, functions, errors, tokens, cost, queues.
 
 Needs the extra `scale`. Names of callers, ids of calls and words are never labels: what has many values has no place there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pipecat.observers.base_observer import FramePushed
+
 from voicepipe.errors import MissingExtraError
+from voicepipe.frames import Frame, LLMFullResponseEndFrame
+from voicepipe.realtime.backlog import HasBacklog
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.latency import BOUNDS_MS, split_of
+from voicepipe.telemetry.links import LinkFate, LinkWatch
 from voicepipe.telemetry.meter import Account, CallMeter
 from voicepipe.telemetry.observer import CallObserver
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+_QUEUES: Final = ("service", "carrier", "recording")
 _BUCKETS: Final = tuple(bound / 1000 for bound in BOUNDS_MS)
 _STILL_CHANGING: Final = 2
 """A turn's answer may be cut when the next one begins, so the two newest turns are not counted yet."""
@@ -66,25 +73,66 @@ class CallMetrics:
         self.tokens = Counter("tokens", "Tokens used.", ["model", "kind"], **options)
         self.dollars = Counter("cost_dollars", "What is known of the cost, in US dollars.", **options)
 
-    def observer(self, meter: CallMeter | None = None) -> CallObserver:
+        self.connections = Counter(
+            "connections", "Connections to services that were lost, resumed or renewed.", ["fate"], **options
+        )
+        self.dropped = Counter("dropped", "Messages that found no room in a queue.", ["queue"], **options)
+        waiting = Gauge("queue_bytes", "What waits in the queues of calls that run.", ["queue"], **options)
+        for queue in _QUEUES:
+            self.dropped.labels(queue)
+            waiting.labels(queue).set_function(partial(self._waiting, queue))
+        self.queues: set[HasBacklog] = set()
+        """Those of the calls that run."""
+
+    def observer(self, meter: CallMeter | None = None, *, queues: Sequence[HasBacklog] = ()) -> CallObserver:
         """Return the observer of one call.
 
         Args:
             meter: Keeps the call's account; no other observer may feed it.
+            queues: What has a queue and is no processor of the pipeline, such as a `CallRecorder`; processors are found.
         """
-        return _CountingObserver(self, meter)
+        return _CountingObserver(self, meter, queues)
+
+    def _waiting(self, queue: str) -> float:
+        # Asked for on the thread that answers Prometheus.
+        backlogs = [owner.backlog() for owner in list(self.queues)]
+        return float(sum(backlog.waiting_bytes for backlog in backlogs if backlog.queue == queue))
 
 
 class _CountingObserver(CallObserver):
-    def __init__(self, metrics: CallMetrics, meter: CallMeter | None) -> None:
+    def __init__(self, metrics: CallMetrics, meter: CallMeter | None, queues: Sequence[HasBacklog]) -> None:
         self._counting = _Counting(metrics)
         self._metrics = metrics
         self._runs = False
+        self._links = LinkWatch(self._link)
+        self._queues = dict.fromkeys(queues, 0)
         super().__init__(self._counting, meter)
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        source = data.source
+        if self._links.saw(source) and isinstance(source, HasBacklog):
+            self._queues[source] = 0
+            self._metrics.queues.add(source)
+        await super().on_push_frame(data)
+
+    def observed(self, frame: Frame, at_ms: float) -> None:
+        super().observed(frame, at_ms)
+        if isinstance(frame, LLMFullResponseEndFrame):
+            self._count_dropped()
+
+    def _link(self, fate: LinkFate) -> None:
+        self._metrics.connections.labels(fate.fate).inc()
+
+    def _count_dropped(self) -> None:
+        for owner, before in self._queues.items():
+            backlog = owner.backlog()
+            self._metrics.dropped.labels(backlog.queue).inc(backlog.dropped - before)
+            self._queues[owner] = backlog.dropped
 
     async def on_pipeline_started(self) -> None:
         await super().on_pipeline_started()
         self._runs = True
+        self._metrics.queues.update(self._queues)
         self._metrics.active.inc()
 
     async def cleanup(self) -> None:
@@ -92,6 +140,8 @@ class _CountingObserver(CallObserver):
         if self._runs:
             self._runs = False
             self._metrics.active.dec()
+            self._count_dropped()
+            self._metrics.queues.difference_update(self._queues)
             self._counting.ended(self.end[0] if self.end else "failed")
 
 

@@ -159,8 +159,9 @@ async def test_for_ever_not_even_a_ping_is_answered():
 
 async def test_the_first_connection_may_be_struck_before_anything_is_said():
     async with proxied() as (proxy, _):
-        proxy.strike_first(CloseWith(1013))
+        proxy.strike_first(Say("one"), Say("two"), CloseWith(1013))
         async with connect(proxy.url, proxy=None) as client:
+            assert [await client.recv(), await client.recv()] == ["one", "two"]
             assert (await ended(client))[0] == 1013
         async with connected(proxy):
             pass

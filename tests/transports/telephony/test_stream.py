@@ -46,19 +46,22 @@ async def test_the_clear_goes_ahead_of_all_that_waits():
     for message in ("sound 1", "mark 1", "sound 2"):
         queue.put(message)
     assert await queue.next() == "sound 1"
-    queue.put_instead("clear")
+    queue.clear()
+    queue.put("clear")
     queue.put("sound 3")
     assert [await queue.next(), await queue.next()] == ["clear", "sound 3"]
 
 
 async def test_sound_beyond_the_bound_is_dropped_and_counted():
     queue = SendQueue(10)
-    assert queue.put_sound("12345")
-    assert not queue.put_sound("123456")
-    assert queue.put_sound("12345")
+    queue.put("12345")
+    assert not queue.has_room_for("123456")
+    assert queue.has_room_for("12345")
     assert queue.dropped == 1
+    queue.put("12345")
+    assert not queue.has_room_for("1")
     await queue.next()
-    assert queue.put_sound("12345")
+    assert queue.has_room_for("12345")
 
 
 async def test_a_closed_queue_keeps_nothing_and_nobody_waiting():

@@ -24,6 +24,8 @@ from voicepipe.transports.sound import Sound
 from voicepipe.transports.tracks import Tracks
 
 CarrierName: TypeAlias = Literal["twilio", "telnyx", "plivo"]
+Side: TypeAlias = Literal["caller", "bot", "carrier", "nobody"]
+"""Who ended a call; nobody if the line broke."""
 Way: TypeAlias = Literal["in", "out"]
 OnMessage: TypeAlias = Callable[[Way, str | bytes, float], None]
 
@@ -97,6 +99,7 @@ class LocalCall:
         self._socket: ClientConnection | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._has_ended = asyncio.Event()
+        self._ended_by: Side | None = None
         self._quiet_since_ms = 0.0
 
     # What is known of the call.
@@ -131,6 +134,16 @@ class LocalCall:
         """Whether the stream is over, whoever ended it."""
         return self._has_ended.is_set()
 
+    @property
+    def ended_by(self) -> Side | None:
+        """Who ended it; None as long as it goes on."""
+        return self._ended_by if self.has_ended else None
+
+    @property
+    def said_ms(self) -> float:
+        """How much of the caller's sound has left, silence included: the time of the call, in frames of 20 ms."""
+        return self._line.said_ms
+
     # What the caller does.
 
     async def say(self, sound: Sound) -> None:
@@ -143,10 +156,15 @@ class LocalCall:
         """Press keys."""
         await self._send(self._line.press(keys, _now_ms()))
 
-    async def hang_up(self) -> None:
-        """Hang up: the carrier says so and closes the stream. Nothing happens if it is over."""
+    async def hang_up(self, by: Side = "caller") -> None:
+        """End the call: the carrier says so and closes the stream. Nothing happens if it is over.
+
+        Args:
+            by: Who wanted it: the caller, or the bot by the carrier's REST API, or the carrier itself.
+        """
         if self._socket is None or self.has_ended:
             return
+        self._ended_by = self._ended_by or by
         await self._send(self._line.hang_up())
         await self._socket.close()
 
@@ -169,13 +187,17 @@ class LocalCall:
         """
         await self.until(lambda: self._line.played_ms >= played_ms)
 
-    async def until_answered(self, *, quiet_ms: float = 800.0) -> None:
-        """Wait until the bot has said something from now on and been quiet for so long after it.
+    async def until_answered(self, *, quiet_ms: float = 800.0, after_ms: float | None = None) -> None:
+        """Wait until the bot has said something and been quiet for so long after it.
+
+        Args:
+            quiet_ms: For how long.
+            after_ms: How much of the bot's sound had been played before what counts; None is all that was up to now.
 
         Raises:
             ConnectionError: The call has ended before.
         """
-        before_ms = self._line.played_ms
+        before_ms = self._line.played_ms if after_ms is None else after_ms
         await self.until(
             lambda: self._line.played_ms > before_ms and _now_ms() - self._quiet_since_ms >= quiet_ms
         )
@@ -237,9 +259,11 @@ class LocalCall:
                 message = await socket.recv()
                 self._show("in", message)
                 await self._send(self._line.receive(message, _now_ms()))
+            # Only the carrier ends a stream while it reads: at a message that it does not take.
+            self._ended_by = self._ended_by or "carrier"
             await socket.close()
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as closed:
+            self._ended_by = self._ended_by or ("nobody" if closed.rcvd is None else "bot")
         finally:
             self._has_ended.set()
             await self._notify()

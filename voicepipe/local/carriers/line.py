@@ -100,6 +100,11 @@ class CarrierLine:
         return bool(self._to_say)
 
     @property
+    def said_ms(self) -> float:
+        """How much of the caller's sound has left, silence included, when it was last advanced."""
+        return self._frames * FRAME_MS
+
+    @property
     def is_playing(self) -> bool:
         """Whether there is sound of the bot that has not been played."""
         return self._player.is_playing

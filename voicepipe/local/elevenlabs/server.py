@@ -25,7 +25,7 @@ from websockets.http11 import Response as HttpResponse
 from websockets.typing import Subprotocol
 
 from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
-from voicepipe.local.address import checked_port, loopback, netloc
+from voicepipe.local.address import checked_port, is_from_this_machine, loopback, netloc
 from voicepipe.local.brain import Brain
 from voicepipe.local.elevenlabs.agent import Agent
 from voicepipe.local.elevenlabs.doors import CONVERSATION, Admitted, Decision, Doors, Refused, Reply
@@ -174,6 +174,8 @@ class LocalElevenLabsServer:
     # Who is let in.
 
     async def _open_door(self, connection: ServerConnection, request: Request) -> HttpResponse | None:
+        if not is_from_this_machine(request.headers.get("Origin")):
+            return connection.respond(HTTPStatus.FORBIDDEN, "Origin: that page is not of this machine.\n")
         if not self._doors.is_conversation(request):
             base_url = f"ws://{netloc(self._host, self._port)}"
             return _response(self._doors.reply(request, base_url, self._ids.new("conv"), self._now))

@@ -58,7 +58,7 @@ class FaultProxy:
         """How many handshakes were asked for."""
         self._upstream = upstream
         self._harms = harms
-        self._first: deque[Trouble] = deque()
+        self._first: deque[tuple[Trouble, ...]] = deque()
         self._links: set[Link] = set()
         self._ahead: dict[ServerConnection, ClientConnection] = {}
         self._ends = asyncio.Event()
@@ -119,9 +119,12 @@ class FaultProxy:
         for link in tuple(self._links):
             await link.strike(trouble)
 
-    def strike_first(self, trouble: Trouble) -> None:
-        """Let a trouble happen on the next connection, after its handshake and before anything is handed on."""
-        self._first.append(trouble)
+    def strike_first(self, *troubles: Trouble) -> None:
+        """Let troubles happen, in this order, on the next connection, after its handshake and before anything is handed on.
+
+        Called again, it is for the connection after that one.
+        """
+        self._first.append(troubles)
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.asked += 1
@@ -187,8 +190,8 @@ class FaultProxy:
         self.connected += 1
         self._links.add(link)
         try:
-            if self._first:
-                await link.strike(self._first.popleft())
+            for trouble in self._first.popleft() if self._first else ():
+                await link.strike(trouble)
             await link.run()
         finally:
             self._links.discard(link)

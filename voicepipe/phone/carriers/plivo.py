@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Plivo:
     Parameters:
         auth_id: `PLIVO_AUTH_ID` if empty.
         auth_token: Also signs Plivo's webhooks; `PLIVO_AUTH_TOKEN` if empty.
-        api_url: Where the REST API is, for tests.
+        api_url: Where the REST API is, for tests; `PLIVO_API_URL`, or the carrier's own, if empty.
 
     Raises:
         SettingsError: One of both is missing.
@@ -59,7 +60,7 @@ class Plivo:
 
     auth_id: str = ""
     auth_token: str = field(default="", repr=False)
-    api_url: str = DEFAULT_URL
+    api_url: str = ""
 
     name: CarrierName = field(default="plivo", init=False, repr=False)
     # The markup says keepCallAlive, so the call lasts as long as the stream.
@@ -67,6 +68,8 @@ class Plivo:
     can_verify: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        api_url = self.api_url or os.environ.get("PLIVO_API_URL", "") or DEFAULT_URL
+        object.__setattr__(self, "api_url", api_url)
         object.__setattr__(self, "auth_id", from_environment("auth_id", self.auth_id, "PLIVO_AUTH_ID"))
         token = from_environment("auth_token", self.auth_token, "PLIVO_AUTH_TOKEN")
         object.__setattr__(self, "auth_token", token)

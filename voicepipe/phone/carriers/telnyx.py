@@ -53,7 +53,7 @@ class Telnyx:
         connection_id: Of the Voice API application whose number it is; `TELNYX_CONNECTION_ID` if empty. Needed for
             outbound calls and for setting the webhook.
         public_key: With which webhooks are checked, base64, from the portal; `TELNYX_PUBLIC_KEY` if empty.
-        api_url: Where the REST API is, for tests.
+        api_url: Where the REST API is, for tests; `TELNYX_API_URL`, or the carrier's own, if empty.
 
     Raises:
         SettingsError: The key is missing, or the public key is none.
@@ -63,13 +63,15 @@ class Telnyx:
     api_key: str = field(default="", repr=False)
     connection_id: str = ""
     public_key: str = ""
-    api_url: str = DEFAULT_URL
+    api_url: str = ""
 
     name: CarrierName = field(default="telnyx", init=False, repr=False)
     stream_ends_call: bool = field(default=False, init=False, repr=False)
     _checker: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        api_url = self.api_url or os.environ.get("TELNYX_API_URL", "") or DEFAULT_URL
+        object.__setattr__(self, "api_url", api_url)
         object.__setattr__(self, "api_key", from_environment("api_key", self.api_key, "TELNYX_API_KEY"))
         for name in ("connection_id", "public_key"):
             object.__setattr__(

@@ -54,7 +54,7 @@ class Twilio:
         auth_token: Signs Twilio's webhooks, and is the REST API's key unless there is another; `TWILIO_AUTH_TOKEN` if empty.
         api_key: `SK...`, in place of the auth token for REST; `TWILIO_API_KEY` if empty.
         api_secret: Its secret; `TWILIO_API_SECRET` if empty.
-        api_url: Where the REST API is, for other regions and for tests.
+        api_url: Where the REST API is, for other regions and for tests; `TWILIO_API_URL`, or the carrier's own, if empty.
 
     Raises:
         SettingsError: The account or the auth token is missing.
@@ -64,7 +64,7 @@ class Twilio:
     auth_token: str = field(default="", repr=False)
     api_key: str = ""
     api_secret: str = field(default="", repr=False)
-    api_url: str = DEFAULT_URL
+    api_url: str = ""
 
     name: CarrierName = field(default="twilio", init=False, repr=False)
     # What follows `<Connect>` in our markup is nothing, and a call without markup ends.
@@ -72,6 +72,8 @@ class Twilio:
     can_verify: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        api_url = self.api_url or os.environ.get("TWILIO_API_URL", "") or DEFAULT_URL
+        object.__setattr__(self, "api_url", api_url)
         sid = from_environment("account_sid", self.account_sid, "TWILIO_ACCOUNT_SID")
         object.__setattr__(self, "account_sid", sid)
         token = from_environment("auth_token", self.auth_token, "TWILIO_AUTH_TOKEN")

@@ -20,8 +20,10 @@ from voicepipe.frames import (
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     InputDTMFFrame,
+    InputImageRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
@@ -40,6 +42,7 @@ from voicepipe.frames import (
     TTSStoppedFrame,
     TTSTextFrame,
     UserBackchannelFrame,
+    UserImageRawFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
@@ -118,8 +121,13 @@ KINDS: Final[Mapping[type[Frame], Kind]] = {
         ("tool_choice",), lambda fields: LLMSetToolChoiceFrame(tool_choice=fields["tool_choice"])
     ),
     TTSSpeakFrame: Kind(("text",), lambda fields: TTSSpeakFrame(str(fields["text"]))),
+    LLMContextFrame: Kind(),
+    InputImageRawFrame: Kind(("size", "format")),
+    UserImageRawFrame: Kind(("size", "format")),
 }
 """The frames that are written down, besides sound; all others pass unseen."""
+NOT_REPLAYED: Final = frozenset({"LLMContextFrame", "InputImageRawFrame", "UserImageRawFrame"})
+"""Reach a service from outside and cannot be made again: a recording says that they were there, not what they held."""
 
 _BY_NAME: Final = {frame_type.__name__: kind for frame_type, kind in KINDS.items()}
 
@@ -130,6 +138,8 @@ def fields_of(frame: Frame, epoch_ms: float) -> dict[str, Any]:
     fields: dict[str, Any] = {name: getattr(frame, name) for name in kind.fields}
     for name in kind.times:
         fields[name] = round(fields[name] - epoch_ms, 2)
+    if isinstance(frame, LLMContextFrame):
+        fields["messages"] = len(frame.context.get_messages())
     if isinstance(frame, LLMUpdateSettingsFrame) and frame.delta is not None:
         fields["settings"] = frame.delta.given_fields()
     return fields

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+import shutil
+import weakref
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +16,8 @@ import orjson
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
+from voicepipe.telemetry.recording.archive import unpack
+from voicepipe.telemetry.recording.entries import EntryFile
 from voicepipe.telemetry.recording.layout import EVENTS, FORMAT, SOUND, TRACKS, VERSION, Entry
 
 T = TypeVar("T", Turn, ToolRun, Fault)
@@ -23,18 +28,23 @@ class RecordingError(VoicepipeError, ValueError):
 
 
 class Recording:
-    """A recording on the disk, whole or broken off.
+    """A recording on the disk, whole or broken off. Its entries are read from the file as they are asked for.
 
     Args:
-        folder: Where it is.
+        folder: Where it is: a folder, or the zip that was made of one, which is unpacked for as long as this object lives.
 
     Raises:
         RecordingError: There is none, or it is of a later format.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.place = Path(folder)
         """Where it is."""
+        self.folder = self.place
+        """The folder with its files; of a zip, the one where it was unpacked."""
+        if self.place.is_file():
+            self.folder = _unpacked(self.place)
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         if not (self.folder / EVENTS).is_file():
             raise RecordingError(f"{folder}: is no recording: there is no {EVENTS} in it")
         header = self.header
@@ -45,10 +55,14 @@ class Recording:
                 f"{folder}: has version {header['version']} of the format; this one reads up to {VERSION}"
             )
 
-    @cached_property
-    def entries(self) -> list[Entry]:
+    @property
+    def entries(self) -> Sequence[Entry]:
         """All entries in the order of what happened. A last line that was not finished is left out."""
-        return sorted(entries_of(self.folder / EVENTS), key=lambda entry: int(entry["n"]))
+        return self._file.all()
+
+    @cached_property
+    def _file(self) -> EntryFile:
+        return EntryFile(self.folder / EVENTS)
 
     @cached_property
     def header(self) -> Mapping[str, Any]:
@@ -66,20 +80,20 @@ class Recording:
     @cached_property
     def end(self) -> Entry | None:
         """How the call ended."""
-        return next((entry for entry in reversed(self.entries) if entry["k"] == "end"), None)
+        return next(reversed(self.of("end")), None)
 
-    @property
+    @cached_property
     def duration_ms(self) -> float:
         """How long the call was."""
         return max((entry["t"] for entry in self.entries), default=0.0)
 
-    def of(self, kind: str) -> list[Entry]:
+    def of(self, kind: str) -> Sequence[Entry]:
         """Return the entries of one kind."""
-        return [entry for entry in self.entries if entry["k"] == kind]
+        return self._file.of(kind)
 
     def frames(self, *names: str) -> list[Entry]:
         """Return the entries of frames of some classes."""
-        return [entry for entry in self.entries if entry["k"] == "frame" and entry["frame"] in names]
+        return [entry for entry in self.of("frame") if entry["frame"] in names]
 
     @cached_property
     def turns(self) -> list[Turn]:
@@ -99,7 +113,7 @@ class Recording:
     @cached_property
     def account(self) -> Entry | None:
         """What the call used and cost."""
-        return next((entry for entry in reversed(self.entries) if entry["k"] == "account"), None)
+        return next(reversed(self.of("account")), None)
 
     def opening(self, service: int = 0) -> Mapping[str, Any]:
         """Return the first message that was sent over a service's wire: as a rule its settings and tools."""
@@ -141,7 +155,14 @@ def entries_of(path: Path) -> Iterator[Entry]:
             yield orjson.loads(line)
 
 
-def _newest(entries: list[Entry], type_: type[T]) -> list[T]:
+def _unpacked(path: Path) -> Path:
+    try:
+        return unpack(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise RecordingError(f"{path}: is no recording: it cannot be unpacked ({error})") from None
+
+
+def _newest(entries: Iterable[Entry], type_: type[T]) -> list[T]:
     names = [field.name for field in fields(type_)]
     newest: dict[int, Entry] = {entry["index"]: entry for entry in entries}
     return [

@@ -23,16 +23,19 @@ from voicepipe.audio.resampler import AudioResampler
 from voicepipe.frames import (
     Frame,
     InputAudioRawFrame,
+    InputImageRawFrame,
     LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     TTSAudioRawFrame,
 )
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.link import WireWay
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.telemetry.meter import Account, CallMeter
 from voicepipe.telemetry.observer import CallObserver
+from voicepipe.telemetry.recording.archive import archive_of, pack
 from voicepipe.telemetry.recording.frames import KINDS, fields_of
 from voicepipe.telemetry.recording.layout import FORMAT, VERSION, Kind
 from voicepipe.telemetry.recording.masking import Masking
@@ -68,6 +71,7 @@ class CallRecorder(FirstHopObserver):
         info: What is known of the call; with a telephone its numbers.
         masking: What is not written down.
         meter: Keeps the account; one of its own, no other observer may feed it.
+        zip: Whether the folder becomes one file, `FOLDER.zip`, when the call is over. What breaks off stays a folder.
     """
 
     def __init__(
@@ -78,12 +82,14 @@ class CallRecorder(FirstHopObserver):
         info: CallInfo | None = None,
         masking: Masking | None = None,
         meter: CallMeter | None = None,
+        zip: bool = False,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         """Where the recording is."""
         self.info = info or CallInfo()
         """What is known of the call."""
+        self._zip = zip
         self._masking = masking or Masking()
         self._services = tuple(services)
         self._writer: Writer | None = None
@@ -95,6 +101,7 @@ class CallRecorder(FirstHopObserver):
         self._turns: dict[int, Turn] = {}
         self._used: Used | None = None
         self._is_ending = False
+        self._image_secs = float("-inf")
         self._call = CallObserver(self, meter)
         for index, service in enumerate(self._services):
             service.wire_link.taps.append(partial(self._tapped, index))
@@ -108,6 +115,10 @@ class CallRecorder(FirstHopObserver):
     def waiting_bytes(self) -> int:
         """How much waits for the disk, roughly; it is bounded."""
         return self._writer.waiting_bytes if self._writer else 0
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the disk, and how much found no room."""
+        return Backlog("recording", self.waiting_bytes, self.dropped)
 
     @contextmanager
     def private(self) -> Generator[None]:
@@ -162,9 +173,23 @@ class CallRecorder(FirstHopObserver):
         def finish() -> None:
             files.close()
             write_tracks(self.folder)
+            if self._zip:
+                self._pack()
 
         self._writer = Writer(CallScribe(files, self._masking.matcher()), finish)
         self._fact("header", self._header())
+
+    def _pack(self) -> None:
+        try:
+            pack(self.folder)
+        except OSError as error:
+            logger.error(f"the recording stays a folder: {self.folder}: {error.strerror or error}")
+
+    @property
+    def place(self) -> Path:
+        """Where the recording is: the folder, or the zip that was made of it."""
+        archive = archive_of(self.folder)
+        return archive if self._zip and self._is_over and archive.is_file() else self.folder
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -211,8 +236,16 @@ class CallRecorder(FirstHopObserver):
         assert self._push is not None
         if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
             self._sound(frame, self._push.source)
-        else:
+        elif not isinstance(frame, InputImageRawFrame) or self._is_image_due():
             self._frame(frame, self._push)
+
+    def _is_image_due(self) -> bool:
+        """Whether an image is written down: of a camera's, one a second says enough."""
+        now_secs = asyncio.get_running_loop().time()
+        if now_secs - self._image_secs < 1.0:
+            return False
+        self._image_secs = now_secs
+        return True
 
     def _sound(self, frame: InputAudioRawFrame | OutputAudioRawFrame, source: FrameProcessor) -> None:
         if isinstance(source, AudioResampler) or frame.num_channels != 1:

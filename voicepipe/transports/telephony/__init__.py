@@ -1,5 +1,6 @@
 """A telephone call as both ends of a pipeline: the media streams of Twilio, Telnyx and Plivo."""
 
+from voicepipe.quick_socket import QuickServerConnection
 from voicepipe.transports.telephony.carriers import Carrier
 from voicepipe.transports.telephony.events import StreamStarted
 from voicepipe.transports.telephony.sockets import MediaSocket, StarletteSocket
@@ -10,6 +11,7 @@ from voicepipe.transports.telephony.transport import TelephonyTransport
 __all__ = [
     "Carrier",
     "MediaSocket",
+    "QuickServerConnection",
     "StarletteSocket",
     "StreamLimits",
     "StreamStarted",

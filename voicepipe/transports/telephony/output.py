@@ -28,7 +28,8 @@ from voicepipe.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
@@ -47,6 +48,8 @@ class TelephonyOutput(SoundHops):
         on_dead: Awaited if the socket takes nothing any more.
     """
 
+    passed_by = USERS_SOUND
+
     def __init__(
         self, stream: MediaStream, *, on_dead: Callable[[], Awaitable[None]], name: str | None = None
     ) -> None:
@@ -61,9 +64,12 @@ class TelephonyOutput(SoundHops):
         self._is_open = False
         self._is_speaking = False
         self._line_is_up = True
-        self._mark_came = asyncio.Event()
+        self._is_played = asyncio.Event()
+        self._is_played.set()
+        self._due_ms = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._overdue: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
         self._refused_channels = False
 
@@ -75,12 +81,17 @@ class TelephonyOutput(SoundHops):
             # Before anything else is done with it: each message that goes out earlier is heard for longer.
             self._clear()
         await super().process_frame(frame, direction)
+        if isinstance(frame, OutputAudioRawFrame):
+            await self._say(frame)
+        elif type(frame) not in SOUND:
+            await self._act_on(frame)
+        await self.push_frame(frame, direction)
+
+    async def _act_on(self, frame: Frame) -> None:
         if isinstance(frame, StartFrame):
             self._start()
         elif isinstance(frame, InterruptionFrame):
             await self._cut()
-        elif isinstance(frame, OutputAudioRawFrame):
-            await self._say(frame)
         elif isinstance(frame, OutputDTMFFrame | OutputDTMFUrgentFrame):
             await self._press("".join(key.value for key in frame.buttons or []))
         elif isinstance(frame, TTSStartedFrame):
@@ -92,7 +103,10 @@ class TelephonyOutput(SoundHops):
             await self._close()
         elif isinstance(frame, CancelFrame):
             await self._close()
-        await self.push_frame(frame, direction)
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the carrier, and how much sound found no room."""
+        return self._stream.backlog()
 
     async def cleanup(self) -> None:
         """Leave no task and no socket behind."""
@@ -107,13 +121,16 @@ class TelephonyOutput(SoundHops):
             return
         for position in self._playout.returned(name, self._now_ms()):
             await self._tell(position)
-        self._mark_came.set()
+        if self._playout.is_playing:
+            self._expect_marks()
+        elif not self._is_played.is_set():
+            await self._all_is_played()
 
-    def line_ended(self) -> None:
+    async def line_ended(self) -> None:
         """Take note that the carrier has left: nothing is heard any more, and no mark comes back."""
         self._line_is_up = False
         self._playout.give_up()
-        self._mark_came.set()
+        await self._all_is_played()
 
     # Sound.
 
@@ -189,14 +206,15 @@ class TelephonyOutput(SoundHops):
             return
         wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
         tells_begin = wire.answers_idle_marks and not self._probe.gets_no_marks
-        if was_idle and tells_begin:
-            self._stream.send(wire.mark(self._playout.begins(self._context_id)))
-        if not self._stream.send_sound(wire.media(sound)):
+        media, duration_ms = wire.media(sound), wire.outgoing.duration_ms(sound)
+        if not self._stream.has_room_for(media):
             return
-        duration_ms = wire.outgoing.duration_ms(sound)
-        self._stream.send(wire.mark(self._playout.sent(self._context_id, duration_ms, now)))
-        if self._following is None:
-            self._following = self.create_task(self._follow(), "follow")
+        begin = [wire.mark(self._playout.begins(self._context_id))] if was_idle and tells_begin else []
+        end = wire.mark(self._playout.sent(self._context_id, duration_ms, now))
+        self._stream.send(*begin, media, end)
+        if self._is_played.is_set():
+            self._is_played.clear()
+            self._expect_marks()
         if was_idle and not tells_begin:
             sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
             await self._tell(Position(self._context_id, sent_before_ms, now))
@@ -204,7 +222,7 @@ class TelephonyOutput(SoundHops):
     async def _end_of_speech(self) -> None:
         await self._finish_sound()
         self._is_open = False
-        if self._following is None:
+        if not self._playout.is_playing:
             await self._say_stopped()
 
     async def _press(self, keys: str) -> None:
@@ -222,20 +240,35 @@ class TelephonyOutput(SoundHops):
 
     # What was heard.
 
-    async def _follow(self) -> None:
-        """Go along with what is played until all of it has been."""
-        while self._playout.is_playing:
-            self._mark_came.clear()
-            grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
-            wait_ms = self._playout.overdue_in_ms(self._now_ms()) + grace_ms
-            try:
-                async with asyncio.timeout(wait_ms / 1000):
-                    await self._mark_came.wait()
-            except TimeoutError:
-                # Unless more was sent meanwhile.
-                if self._playout.overdue_in_ms(self._now_ms()) <= 0:
-                    await self._marks_are_missing()
-        self._following = None
+    def _expect_marks(self) -> None:
+        """Look again when the last mark should be here, counted from now: sound was sent, or a mark came."""
+        now = self._now_ms()
+        grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
+        self._due_ms = now + self._playout.overdue_in_ms(now) + grace_ms
+        if self._timer is None:
+            self._look_when_due()
+
+    def _look_when_due(self) -> None:
+        self._timer = asyncio.get_running_loop().call_at(self._due_ms / 1000, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._playout.is_playing and self._now_ms() < self._due_ms:
+            self._look_when_due()
+        elif self._playout.is_playing and self._overdue is None:
+            self._overdue = self.create_task(self._marks_are_overdue(), "marks are overdue")
+
+    async def _marks_are_overdue(self) -> None:
+        # Unless more was sent meanwhile.
+        if self._playout.overdue_in_ms(self._now_ms()) <= 0:
+            await self._marks_are_missing()
+            await self._all_is_played()
+        elif self._playout.is_playing:
+            self._expect_marks()
+        self._overdue = None
+
+    async def _all_is_played(self) -> None:
+        self._is_played.set()
         await self._say_stopped()
 
     async def _marks_are_missing(self) -> None:
@@ -274,7 +307,7 @@ class TelephonyOutput(SoundHops):
             self._resampler.reset()
         if self._packer is not None:
             self._packer.reset()
-        await self._stop_following()
+        await self._expect_no_marks()
         for position in positions:
             await self._push_mark(position)
         await self._say_stopped()
@@ -282,14 +315,12 @@ class TelephonyOutput(SoundHops):
     async def _play_out(self) -> None:
         await self._finish_sound()
         self._is_open = False
-        # Not the task itself: a barge-in or a CancelFrame cancels it, and that is no reason to cancel this.
-        if self._following is not None:
-            await asyncio.wait([self._following])
+        await self._is_played.wait()
         if self._writing is not None:
             await self._stream.until_sent()
 
     async def _close(self) -> None:
-        await self._stop_following()
+        await self._expect_no_marks()
         writing, self._writing = self._writing, None
         probing, self._probing = self._probing, None
         for task in (writing, probing):
@@ -297,8 +328,12 @@ class TelephonyOutput(SoundHops):
                 await self.cancel_task(task)
         await self._stream.close()
 
-    async def _stop_following(self) -> None:
-        task, self._following = self._following, None
+    async def _expect_no_marks(self) -> None:
+        self._is_played.set()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        task, self._overdue = self._overdue, None
         if task is not None:
             await self.cancel_task(task)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from voicepipe.plain_words import one_line
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     Complaint,
@@ -18,10 +19,10 @@ from voicepipe.transports.telephony.events import (
 )
 from voicepipe.transports.telephony.line_codec import line_codec
 from voicepipe.transports.telephony.reading import (
+    LONGEST_COMPLAINT,
     Json,
     callers_sound,
     number,
-    one_line,
     parsed,
     part,
     text,
@@ -61,7 +62,7 @@ class PlivoWire:
         if kind == "start":
             return [self._started(event)]
         if kind in ("playFailed", "error"):
-            return [Complaint(one_line(str(event.get("reason") or "no reason given")))]
+            return [Complaint(one_line(str(event.get("reason") or "no reason given"), LONGEST_COMPLAINT))]
         return [StreamStopped()] if kind == "stop" else []
 
     def _started(self, event: Json) -> StreamStarted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -13,7 +13,8 @@ from voicepipe.transports.telephony.events import SoundArrived
 
 Json = Mapping[str, Any]
 
-_LONGEST_LINE: Final = 300
+LONGEST_COMPLAINT: Final = 300
+"""Characters."""
 _MOST_DIGITS: Final = 18
 """No number of a carrier has more; Python refuses to read thousands of them."""
 
@@ -63,11 +64,6 @@ def text_or_empty(event: Json, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def one_line(words: str) -> str:
-    """Return words of a stranger's as they may stand in a log: one line, not long, nothing that moves a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in words)[:_LONGEST_LINE]
-
-
 def number(event: Json, name: str) -> int | None:
     """Return a whole number, which some carriers write as text, or None if there is none."""
     value = event.get(name)
@@ -106,7 +102,7 @@ def callers_sound(event: Json) -> list[SoundArrived]:
         return []
     payload = text(media, "payload")
     try:
-        sound = b64decode(payload, validate=True)
+        sound = a2b_base64(payload, strict_mode=True)
     except ValueError as error:
         # Of `binascii.Error`, and of letters beyond ASCII.
         raise CarrierMessageError("media.payload", f"is not base64 ({error})") from None

@@ -23,6 +23,11 @@ class SendQueue:
         self._nothing = asyncio.Event()
         self._is_closed = False
 
+    @property
+    def waiting_chars(self) -> int:
+        """How much waits."""
+        return self._chars
+
     def put(self, message: str) -> None:
         """Add a message that must not be lost: it is small."""
         if self._is_closed:
@@ -32,19 +37,21 @@ class SendQueue:
         self._nothing.clear()
         self._something.set()
 
-    def put_sound(self, message: str) -> bool:
-        """Add a message of sound; False if there is no room for it."""
-        if self._chars + len(message) > self._max_chars:
-            self.dropped += 1
-            return False
-        self.put(message)
-        return True
+    def has_room_for(self, message: str) -> bool:
+        """Whether there is room for a message of sound; one that has to be dropped is counted."""
+        has_room = self._chars + len(message) <= self._max_chars
+        self.dropped += not has_room
+        return has_room
 
-    def put_instead(self, message: str) -> None:
-        """Throw away all that waits, and add a message."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._messages
+
+    def clear(self) -> None:
+        """Throw away all that waits."""
         self._messages.clear()
         self._chars = 0
-        self.put(message)
 
     async def next(self) -> str:
         """Return the message whose turn it is, after the one before has gone; wait until there is one."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from loguru import logger
 from websockets.exceptions import ConnectionClosed
 
 from voicepipe.errors import CarrierMessageError, CarrierStreamError
+from voicepipe.realtime.backlog import Backlog
 from voicepipe.transports.telephony.carriers import recognised
 from voicepipe.transports.telephony.events import CarrierEvent, StreamStarted
+from voicepipe.transports.telephony.patience import Patience
 from voicepipe.transports.telephony.send_queue import SendQueue
-from voicepipe.transports.telephony.sockets import MediaSocket
+from voicepipe.transports.telephony.sockets import MediaSocket, PromptSocket
 from voicepipe.transports.telephony.wire import CarrierWire
 
 
@@ -60,6 +62,7 @@ class MediaStream:
         self.limits = limits or StreamLimits()
         """How long and how much it waits."""
         self._socket = socket
+        self._prompt = socket if isinstance(socket, PromptSocket) else None
         self._wire = wire
         self._queue = SendQueue(self.limits.max_queued_chars)
         self._starting = asyncio.Lock()
@@ -80,6 +83,10 @@ class MediaStream:
     def is_open(self) -> bool:
         """Whether it carries: it has started and was not closed from here."""
         return self.started is not None and not self._is_closed
+
+    def backlog(self) -> Backlog:
+        """Return what waits for the carrier, and how much sound found no room."""
+        return Backlog("carrier", self._queue.waiting_chars, self._queue.dropped)
 
     async def start(self) -> StreamStarted:
         """Wait for the carrier's `start`, and return it. May be called more than once.
@@ -116,52 +123,61 @@ class MediaStream:
 
         A message that cannot be read is passed over and counted.
         """
-        while True:
-            try:
-                async with asyncio.timeout(self.limits.silent_secs):
+        try:
+            async with Patience(self.limits.silent_secs) as patience:
+                while True:
+                    patience.begins()
                     message = await self._socket.recv()
-            except ConnectionClosed as closed:
-                logger.debug(f"the {self.wire.name} stream has ended: {closed}")
-                return
-            except TimeoutError:
-                self.was_silent = True
-                logger.warning(f"nothing came from {self.wire.name} for {self.limits.silent_secs:g} s")
-                return
-            try:
-                events = self.wire.receive(message)
-            except (CarrierMessageError, CarrierStreamError) as error:
-                self.unreadable += 1
-                if self.unreadable == 1:
-                    logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
-                continue
-            for event in events:
-                yield event
+                    patience.ends()
+                    for event in self._read(message):
+                        yield event
+        except ConnectionClosed as closed:
+            logger.debug(f"the {self.wire.name} stream has ended: {closed}")
+        except TimeoutError:
+            self.was_silent = True
+            logger.warning(f"nothing came from {self.wire.name} for {self.limits.silent_secs:g} s")
 
-    def send(self, message: str) -> None:
-        """Send a message, without waiting."""
-        self._queue.put(message)
+    def _read(self, message: str | bytes) -> Sequence[CarrierEvent]:
+        try:
+            return self.wire.receive(message)
+        except (CarrierMessageError, CarrierStreamError) as error:
+            self.unreadable += 1
+            if self.unreadable == 1:
+                logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
+            return ()
 
-    def send_sound(self, message: str) -> bool:
-        """Send a message of sound, without waiting; False if it was dropped because too much waits already."""
-        taken = self._queue.put_sound(message)
-        if not taken and self._queue.dropped == 1:
+    def send(self, *messages: str) -> None:
+        """Send messages, without waiting; those that are sent at once go to the socket together."""
+        if not self._sent_now(messages):
+            for message in messages:
+                self._queue.put(message)
+
+    def has_room_for(self, message: str) -> bool:
+        """Whether a message of sound may be sent; if too much waits already it is to be dropped, which is counted."""
+        has_room = self._queue.has_room_for(message)
+        if not has_room and self._queue.dropped == 1:
             logger.warning(f"{self.wire.name} does not keep up, sound is dropped")
-        return taken
+        return has_room
 
     def send_instead(self, message: str) -> None:
         """Send a message ahead of all that waits, which is thrown away."""
-        self._queue.put_instead(message)
+        self._queue.clear()
+        self.send(message)
+
+    def _sent_now(self, messages: Sequence[str]) -> bool:
+        if self._prompt is None or self._is_closed or not self._queue.is_empty:
+            return False
+        return self._prompt.send_now(*[message.encode() for message in messages])
 
     async def write(self) -> None:
         """Carry what is sent to the socket, until that ends or takes nothing any more."""
-        clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(None) as patience:
+            async with Patience(self.limits.send_secs) as patience:
                 while True:
                     message = await self._queue.next()
-                    patience.reschedule(clock() + self.limits.send_secs)
+                    patience.begins()
                     await self._socket.send(message)
-                    patience.reschedule(None)
+                    patience.ends()
         except ConnectionClosed:
             return
         except TimeoutError:

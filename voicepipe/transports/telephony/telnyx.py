@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from voicepipe.plain_words import one_line
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     Complaint,
@@ -17,10 +18,10 @@ from voicepipe.transports.telephony.events import (
 )
 from voicepipe.transports.telephony.line_codec import line_codec
 from voicepipe.transports.telephony.reading import (
+    LONGEST_COMPLAINT,
     Json,
     callers_sound,
     number,
-    one_line,
     parameters,
     parsed,
     part,
@@ -104,4 +105,4 @@ class TelnyxWire:
 
 def _complaint(problem: Json) -> Complaint:
     words = (str(problem[name]) for name in ("code", "title", "detail") if problem.get(name))
-    return Complaint(one_line(" ".join(words)) or "no reason given")
+    return Complaint(one_line(" ".join(words), LONGEST_COMPLAINT) or "no reason given")

@@ -98,7 +98,7 @@ class TelephonyTransport(BaseTransport):
         await self._call_event_handler("on_client_connected", self._websocket)
 
     async def _disconnected(self) -> None:
-        self._output.line_ended()
+        await self._output.line_ended()
         await self._call_event_handler("on_client_disconnected", self._websocket)
 
     async def _dead(self) -> None:

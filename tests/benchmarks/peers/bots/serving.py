@@ -23,12 +23,17 @@ def options(*flags: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def serve_calls(media: Callable[[ServerConnection], Awaitable[None]]) -> None:
-    """Give each call's socket to `media`, until the process is ended."""
+def serve_calls(
+    media: Callable[[ServerConnection], Awaitable[None]],
+    connection: type[ServerConnection] = ServerConnection,
+) -> None:
+    """Give each call's socket, of the class `connection`, to `media`, until the process is ended."""
 
     async def run() -> None:
         # Without compression, as the carriers.
-        async with await serve(media, "127.0.0.1", 0, compression=None) as server:
+        async with await serve(
+            media, "127.0.0.1", 0, compression=None, create_connection=connection
+        ) as server:
             ready(server.sockets[0].getsockname()[1])
             await asyncio.get_running_loop().create_future()
 

@@ -19,7 +19,7 @@ from voicepipe.services.openai.realtime import (
     SessionProperties,
 )
 from voicepipe.services.openai.realtime.events import PCMUAudioFormat
-from voicepipe.transports.telephony import TelephonyTransport
+from voicepipe.transports.telephony import QuickServerConnection, TelephonyTransport
 
 _OPTIONS = options("g711")
 
@@ -41,4 +41,4 @@ async def media(socket: ServerConnection) -> None:
 
 if __name__ == "__main__":
     logger.remove()
-    serve_calls(media)
+    serve_calls(media, QuickServerConnection)

@@ -113,6 +113,36 @@ class TestStart:
         assert failure.fatal
         assert "mp3_44100" in failure.message
 
+    @pytest.mark.parametrize(
+        "event",
+        [
+            line("conversation_initiation_metadata"),
+            line("conversation_initiation_metadata", conversation_id=5),
+            line("conversation_initiation_metadata", conversation_id="c", user_input_audio_format=5),
+            line("conversation_initiation_metadata", conversation_id="c", agent_output_audio_format=["a"]),
+        ],
+    )
+    def test_what_only_looks_like_the_beginning_of_a_conversation_is_passed_over(self, event):
+        session = ElevenLabsConvAISession()
+        session.open()
+        assert [type(one) for one in session.receive(event)] == [Oddity]
+        assert happened(session.receive(metadata("ulaw_8000")))[0] == SessionReady("conv_1")
+
+    def test_a_conversation_that_has_begun_does_not_begin_again_and_keeps_its_formats(self):
+        session = ElevenLabsConvAISession()
+        session.open()
+        session.receive(metadata("ulaw_8000", "pcm_24000"))
+        for again in (metadata(), metadata("mp3_44100"), metadata(conversation_id="conv_2")):
+            assert not [one for one in session.receive(again) if not isinstance(one, Oddity)]
+        assert (session.input_sample_rate, session.output_sample_rate) == (24000, 8000)
+
+    @pytest.mark.parametrize("event_id", [None, [], "5", {"id": 5}])
+    def test_a_ping_without_a_number_is_not_answered(self, event_id):
+        session = ElevenLabsConvAISession()
+        session.open()
+        session.receive(metadata())
+        assert sent(session.receive(line("ping", ping_event={"event_id": event_id}))) == []
+
     def test_sound_that_comes_too_early_waits_and_goes_out_in_the_agents_format(self):
         session = ElevenLabsConvAISession()
         session.open()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from tests.services.openai.realtime.wire_lines import (
     updated,
     words_delta,
 )
+from tests.support.wires import Wire, dialect, read, speaking
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import (
     AudioChunk,
@@ -43,9 +45,13 @@ NUMBERS = st.integers(1, 4)
 class AnyOrder(RuleBasedStateMachine):
     """Events with few ids in any order, twice, too late or never, between whatever a client may do."""
 
+    wire: ClassVar[Wire] = "ga"
+
     def __init__(self) -> None:
         super().__init__()
-        self.session = OpenAIRealtimeSession()
+        self._speaking = ExitStack()
+        self._speaking.enter_context(speaking(self.wire))
+        self.session = OpenAIRealtimeSession(dialect=dialect())
         self.open_response: str | None = None
         self.responses: list[str] = []
         self.calls: list[str] = []
@@ -60,7 +66,7 @@ class AnyOrder(RuleBasedStateMachine):
     def take(self, outputs: list[Output]) -> None:
         for output in outputs:
             if isinstance(output, Send):
-                self.check_sent(json.loads(output.message))
+                self.check_sent(read(json.loads(output.message)))
             else:
                 self.check_happened(output)
 
@@ -208,14 +214,26 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.sent_sound == self.said
 
     def teardown(self) -> None:
-        self.take(self.session.closed())
+        try:
+            self.take(self.session.closed())
+        finally:
+            self._speaking.close()
         assert self.open_response is None
 
 
-AnyOrder.TestCase.settings = settings(
+class AnyOrderOverTheBetasWire(AnyOrder):
+    """The same, with the same rules, in the words of the beta's wire."""
+
+    wire = "beta"
+
+
+SETTINGS = settings(
     max_examples=150,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = SETTINGS
+TestAnyOrderOverTheBetasWire = AnyOrderOverTheBetasWire.TestCase
+TestAnyOrderOverTheBetasWire.settings = settings(SETTINGS, max_examples=50)

@@ -149,13 +149,16 @@ class ElevenLabsConversation(RealtimeService):
         await super()._tell_result(frame)
 
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
-        """Make a change of settings as a whole or not at all; what needs a new conversation has it in a quiet moment."""
+        """Make a change of settings as a whole or not at all."""
         try:
-            changed: Mapping[str, Any] = await super()._update_settings(delta)
+            return await super()._update_settings(delta)
         except SettingsError as error:
             await self.perform([Failure("settings", str(error), field=error.field)])
             return {}
+
+    async def change(self, changes: Mapping[str, Any]) -> None:
+        """Change settings; what needs a new conversation has it in a quiet moment."""
+        await super().change(changes)
         if self.session.needs_restart:
             self._link.is_due = True
             await self.link_due()
-        return dict(changed)

@@ -83,17 +83,25 @@ class Incoming:
     # The session.
 
     def _on_metadata(self, event: Event) -> list[Output]:
+        if self._state.has_begun:
+            return self._pass_over("conversation_initiation_metadata in a conversation that has begun")
         metadata = dict(_payload(event, "conversation_initiation_metadata_event"))
+        # Without the one field that is always there it says nothing of a conversation.
+        metadata["conversation_id"] = _text(metadata["conversation_id"])
         try:
-            format_in = wire_format(str(metadata.get("user_input_audio_format") or DEFAULT_FORMAT))
-            format_out = wire_format(str(metadata.get("agent_output_audio_format") or DEFAULT_FORMAT))
+            format_in = wire_format(_text(metadata.get("user_input_audio_format") or DEFAULT_FORMAT))
+            format_out = wire_format(_text(metadata.get("agent_output_audio_format") or DEFAULT_FORMAT))
         except AudioFormatError as error:
             why = f"the agent's audio format {error}; set another one for the agent"
             return [Failure("protocol", why, "audio_format", fatal=True)]
         return self._state.begun(metadata, format_in, format_out)
 
     def _on_ping(self, event: Event) -> list[Output]:
-        return [wire.pong(_payload(event, "ping_event")["event_id"])]
+        event_id = _payload(event, "ping_event")["event_id"]
+        if not isinstance(event_id, int):
+            # A pong with it would be a message that the server ends the conversation for.
+            return self._pass_over("a ping without a number")
+        return [wire.pong(event_id)]
 
     # The user.
 
@@ -284,3 +292,9 @@ def _payload(event: Event, key: str) -> Event:
     """Return what stands under an event's key; in some older captures it stands beside the type."""
     inner = event.get(key)
     return cast("Event", inner) if isinstance(inner, Mapping) else event
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Literal, cast
 
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
 from pipecat.services.settings import LLMSettings
 from pydantic import BaseModel, ValidationError
 
@@ -52,6 +53,13 @@ class OpenAIConversation(RealtimeService):
         self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
         super().__init__(session=session, interruptions=interruptions, **kwargs)
         self._tokens = count(1)
+
+    @property
+    def functions_with_handlers(self) -> list[str]:
+        """The functions among the tools that came with their handlers, which run without being registered."""
+        return [
+            tool.name if isinstance(tool, FunctionSchema) else tool.__name__ for tool in self._runnable_tools
+        ]
 
     def append_coded(self, coding: str, sound: bytes) -> Sequence[Output] | None:
         """Take sound of the user that is coded as the wire has it, if it does."""

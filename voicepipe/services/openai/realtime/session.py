@@ -7,7 +7,7 @@ is in `incoming`, what both know in `state`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from voicepipe.audio.playback import Heard
 from voicepipe.realtime.events import Output
@@ -170,7 +170,7 @@ class OpenAIRealtimeSession:
         self._uncommitted_bytes += pcm_bytes
         message = wire.append_audio(sound)
         self._state.turn.heard(message)
-        return [*self._state.outbox.put(message)]
+        return cast("list[Output]", self._state.outbox.put(message))
 
     def commit(self) -> list[Output]:
         """End the user's turn, where the client decides turns; nothing if there is too little sound to be a turn."""

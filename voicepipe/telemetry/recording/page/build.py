@@ -39,11 +39,12 @@ def write_page(recording: Recording, path: Path | None = None) -> Path:
 
     Args:
         recording: The recording.
-        path: The file; by default `page.html` in the recording's folder.
+        path: The file; by default `page.html` in the recording's folder, or beside its zip with the zip's name.
 
     Raises:
         OSError: It cannot be written.
     """
-    path = path or recording.folder / PAGE
+    place = recording.place
+    path = path or (place / PAGE if place.is_dir() else place.with_suffix(".html"))
     path.write_text(page_of(recording), encoding="utf-8")
     return path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from decimal import Decimal
+from itertools import islice
 from statistics import median
 from typing import Any, Final
 
@@ -152,10 +153,14 @@ def _marks(recording: Recording) -> list[dict[str, Any]]:
 
 
 def _events(recording: Recording) -> list[dict[str, Any]]:
-    shown = [entry for entry in recording.entries if entry["k"] != "sound" and not _is_callers_sound(entry)]
-    if len(shown) > MOST_EVENTS:
-        shown = [entry for entry in shown if not _is_piece(entry)][:MOST_EVENTS]
-    return [{**_plain(entry), "piece": _is_piece(entry)} for entry in shown]
+    def shown(*, pieces: bool) -> Iterator[Entry]:
+        for entry in recording.entries:
+            if entry["k"] != "sound" and not _is_callers_sound(entry) and (pieces or not _is_piece(entry)):
+                yield entry
+
+    has_room = sum(1 for _ in shown(pieces=True)) <= MOST_EVENTS
+    events = islice(shown(pieces=has_room), MOST_EVENTS)
+    return [{**_plain(entry), "piece": _is_piece(entry)} for entry in events]
 
 
 def _is_callers_sound(entry: Entry) -> bool:

@@ -4,7 +4,9 @@ const call = JSON.parse(document.getElementById("data").textContent);
 const audio = document.getElementById("audio"), play = document.getElementById("play");
 
 function headline() {
-  document.querySelector("h1").textContent = `Call ${call.call.call_id}`;
+  const title = document.querySelector("h1");
+  title.textContent = `Call ${call.call.call_id.slice(0, 8)}`;
+  title.title = call.call.call_id;
   const parties = [call.call.caller, call.call.called].filter(Boolean).join(" → ");
   const ended = call.end ? [call.end.reason, call.end.detail].filter(Boolean).join(": ") : "broken off: the recording was not finished";
   const started = new Date(call.startedAt).toLocaleString();

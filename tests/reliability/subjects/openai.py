@@ -1,15 +1,11 @@
-"""The services under test: one entry a service, all that is of its wire and nothing else."""
+"""OpenAI's two wires under test: the same events and errors, under other names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
 
-from pipecat.services.llm_service import FunctionCallParams
-
+from tests.reliability.subjects.subject import WEATHER, Event, Subject, Tool
 from tests.support.tones import tone_server
 from voicepipe.local import Pace
 from voicepipe.realtime.service import RealtimeService
@@ -20,46 +16,11 @@ from voicepipe.services.openai.realtime import (
     OpenAIRealtimeLLMService,
     SessionProperties,
 )
+from voicepipe.services.openai_realtime_beta import InputAudioTranscription as BetaTranscription
+from voicepipe.services.openai_realtime_beta import OpenAIRealtimeBetaLLMService
+from voicepipe.services.openai_realtime_beta import SessionProperties as BetaProperties
 
-Tool = Callable[[FunctionCallParams], Awaitable[None]]
-Event = dict[str, Any]
-
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "The weather in a city.",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
-
-
-class Serving(Protocol):
-    @property
-    def url(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A service, its local server, and what its wire calls the things that go wrong.
-
-    Parameters:
-        name: As the page calls it.
-        serve: Its local server; answers begin a second after the turn's end, and go out twice as fast as they play.
-        service: The service at an address, with the function `get_weather`.
-        unknown: An event of a type that nobody knows.
-        bare: Every event the service knows, without any of its fields.
-        ill_typed: Every event the service knows, with fields that are of another type.
-        errors: Error events by code, and what the call ends with if the code is fatal.
-        ended_response: Makes of the event that ends a response one with this status and reason; others stay.
-    """
-
-    name: str
-    serve: Callable[[], AbstractAsyncContextManager[Serving]]
-    service: Callable[[str, Tool], RealtimeService]
-    unknown: str
-    bare: tuple[str, ...]
-    ill_typed: tuple[str, ...]
-    errors: Mapping[str, tuple[str, str | None]]
-    ended_response: Callable[[str | bytes, str, str], str | bytes]
+_PACE = Pace(first_delta_ms=1000, speed=2.0)
 
 
 def _ga_service(url: str, tool: Tool) -> RealtimeService:
@@ -75,12 +36,23 @@ def _ga_service(url: str, tool: Tool) -> RealtimeService:
     return llm
 
 
-def _ga_error(code: str, type_: str) -> str:
+def _beta_service(url: str, tool: Tool) -> RealtimeService:
+    llm = OpenAIRealtimeBetaLLMService(
+        api_key="k",
+        base_url=url,
+        wire="beta",
+        session_properties=BetaProperties(tools=[WEATHER], input_audio_transcription=BetaTranscription()),
+    )
+    llm.register_function("get_weather", tool)
+    return llm
+
+
+def _error(code: str, type_: str) -> str:
     error = {"type": type_, "code": code, "message": f"This is {code}.", "param": None, "event_id": None}
     return json.dumps({"type": "error", "event_id": "event_trouble", "error": error})
 
 
-def _ga_ended_response(message: str | bytes, status: str, reason: str) -> str | bytes:
+def _ended_response(message: str | bytes, status: str, reason: str) -> str | bytes:
     event = json.loads(message)
     if event.get("type") != "response.done":
         return message
@@ -138,7 +110,7 @@ _GA_TYPES = (
     "rate_limits.updated",
     "error",
 )
-_GA_FIELDS = (
+_FIELDS = (
     "session",
     "item",
     "item_id",
@@ -159,7 +131,7 @@ _GA_FIELDS = (
     "name",
     "usage",
 )
-_GA_FATAL = {
+_FATAL = {
     "invalid_api_key": "invalid_api_key",
     "account_deactivated": "account_deactivated",
     "authentication_error": "authentication_error",
@@ -171,7 +143,7 @@ _GA_FATAL = {
     "model_not_found": "model_not_found",
     "beta_api_shape_disabled": "beta_api_shape_disabled",
 }
-_GA_NOT_FATAL = (
+_NOT_FATAL = (
     "rate_limit_exceeded",
     "inference_rate_limit_exceeded",
     "cannot_update_voice",
@@ -185,24 +157,60 @@ _GA_NOT_FATAL = (
     "a_code_nobody_knows",
 )
 
-OPENAI_GA = Subject(
-    name="OpenAI Realtime",
-    serve=lambda: tone_server(pace=Pace(first_delta_ms=1000, speed=2.0), max_sessions=64),
-    service=_ga_service,
-    unknown=json.dumps({"type": "voicepipe.unknown", "event_id": "e"}),
-    bare=tuple(json.dumps({"type": type_}) for type_ in _GA_TYPES),
-    ill_typed=tuple(
-        json.dumps({"type": type_, **dict.fromkeys(_GA_FIELDS, value)})
-        for type_ in _GA_TYPES
+_BETA_NAMES = {
+    "conversation.item.added": "conversation.item.created",
+    "response.output_text.delta": "response.text.delta",
+    "response.output_text.done": "response.text.done",
+    "response.output_audio.delta": "response.audio.delta",
+    "response.output_audio.done": "response.audio.done",
+    "response.output_audio_transcript.delta": "response.audio_transcript.delta",
+    "response.output_audio_transcript.done": "response.audio_transcript.done",
+}
+_BETA_TYPES = tuple(dict.fromkeys(_BETA_NAMES.get(type_, type_) for type_ in _GA_TYPES))
+
+
+def _bare(types: Sequence[str]) -> tuple[str, ...]:
+    return tuple(json.dumps({"type": type_}) for type_ in types)
+
+
+def _ill_typed(types: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        json.dumps({"type": type_, **dict.fromkeys(_FIELDS, value)})
+        for type_ in types
         for value in (5, None, [], {"id": 5})
         # An error says something of itself, whatever it looks like.
         if type_ != "error"
-    ),
-    errors={
-        **{code: (_ga_error(code, "invalid_request_error"), named) for code, named in _GA_FATAL.items()},
-        **{code: (_ga_error(code, "invalid_request_error"), None) for code in _GA_NOT_FATAL},
-    },
-    ended_response=_ga_ended_response,
+    )
+
+
+_ERRORS = {
+    **{code: (_error(code, "invalid_request_error"), named) for code, named in _FATAL.items()},
+    **{code: (_error(code, "invalid_request_error"), None) for code in _NOT_FATAL},
+}
+_UNKNOWN = json.dumps({"type": "voicepipe.unknown", "event_id": "e"})
+
+OPENAI_GA = Subject(
+    name="OpenAI Realtime",
+    serve=lambda: tone_server(pace=_PACE, max_sessions=64),
+    service=_ga_service,
+    sample_rate=24000,
+    unknown=_UNKNOWN,
+    bare=_bare(_GA_TYPES),
+    ill_typed=_ill_typed(_GA_TYPES),
+    errors=_ERRORS,
+    ended_response=_ended_response,
 )
 
-SUBJECTS = (OPENAI_GA,)
+OPENAI_BETA = Subject(
+    name="OpenAI Realtime, beta wire",
+    serve=lambda: tone_server(wire="beta", pace=_PACE, max_sessions=64),
+    service=_beta_service,
+    sample_rate=24000,
+    unknown=_UNKNOWN,
+    bare=_bare(_BETA_TYPES),
+    ill_typed=_ill_typed(_BETA_TYPES),
+    errors=_ERRORS,
+    # So a server refuses the beta's wire altogether.
+    refusing={4000: "code 4000"},
+    ended_response=_ended_response,
+)

@@ -1,0 +1,31 @@
+"""What of the user's sound reaches the model: all of it, but silence in its place while a speech must not be interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipecat.processors.frame_processor import FrameDirection
+
+from voicepipe.frames import Frame, InputAudioRawFrame
+from voicepipe.hops import SoundHops
+
+
+class Ears(SoundHops):
+    """Stands before the model, or before its speech to text.
+
+    Silence rather than nothing: whoever finds the ends of turns in the sound has to hear that there is none.
+
+    Args:
+        are_closed: Whether the user is not to be heard now.
+    """
+
+    def __init__(self, are_closed: Callable[[], bool]) -> None:
+        super().__init__(enable_direct_mode=True)
+        self._are_closed = are_closed
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Pass all frames on; sound of the user's as it is, or as silence of the same length."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InputAudioRawFrame) and self._are_closed():
+            frame = InputAudioRawFrame(bytes(len(frame.audio)), frame.sample_rate, frame.num_channels)
+        await self.push_frame(frame, direction)

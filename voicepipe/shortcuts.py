@@ -1,0 +1,101 @@
+"""What of Pipecat's sound may go around, since it only passes there: a pipeline's two ends, and observers there are none of.
+
+A pipeline within a worker has a source and a sink of its own, and so has the worker's around it: sound that has reached the
+last processor passes five more before the worker takes note of it and drops it. That took a sixth of a call's processor
+time. For this, names of Pipecat's are read that are protected; `tests/test_hops.py` would show if they changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias, cast
+
+from pipecat.observers.base_observer import BaseObserver
+from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from voicepipe.frames import Frame
+
+# pyright: reportPrivateUsage=false
+
+Push: TypeAlias = Callable[[Frame, FrameDirection], Awaitable[None]]
+
+EVENTS: Final = (
+    "on_before_process_frame",
+    "on_after_process_frame",
+    "on_before_push_frame",
+    "on_after_push_frame",
+)
+"""Those of a frame's way through a processor."""
+
+
+def watchers(observer: BaseObserver | None) -> Mapping[Any, Any] | tuple[Any, ...]:
+    """Return what holds those who watch a pipeline, now and later; empty as long as there are none.
+
+    Args:
+        observer: The pipeline's; a worker's passes on to those that were given to the worker.
+    """
+    if observer is None:
+        return ()
+    proxies = vars(observer).get("_proxies")
+    return cast("Mapping[Any, Any]", proxies) if isinstance(proxies, dict) else (observer,)
+
+
+class Way:
+    """From a processor to the next one that does something with a kind of sound.
+
+    Args:
+        neighbour: The next processor.
+        direction: In which direction it is the next.
+        kind: Of the sound.
+    """
+
+    def __init__(self, neighbour: FrameProcessor, direction: FrameDirection, kind: type[Frame]) -> None:
+        self.neighbour = neighbour
+        """Where it begins."""
+        self.take: Push = neighbour.queue_frame
+        """Takes a frame there."""
+        self._events: list[Any] = []
+        at: FrameProcessor | None = neighbour
+        while at is not None:
+            self._around: Push = at.queue_frame
+            if kind in vars(type(at)).get("passed_by", ()) and at._enable_direct_mode:
+                self._pass(at)
+                at = _next(at, direction)
+                continue
+            push = _end(at, direction)
+            if push is None:
+                break
+            self._pass(at)
+            self._around = push
+            owner = getattr(push, "__self__", None)
+            if type(owner) is not Pipeline:
+                break
+            self._pass(owner)
+            at = _next(owner, direction)
+        if self._events:
+            self.take = self._take_around
+
+    def _pass(self, processor: FrameProcessor) -> None:
+        self._events += [processor._event_handlers[event] for event in EVENTS]
+
+    async def _take_around(self, frame: Frame, direction: FrameDirection) -> None:
+        for event in self._events:
+            if event.handlers:
+                # Somebody listens to one of those between.
+                await self.neighbour.queue_frame(frame, direction)
+                return
+        await self._around(frame, direction)
+
+
+def _next(processor: FrameProcessor, direction: FrameDirection) -> FrameProcessor | None:
+    return processor._next if direction is FrameDirection.DOWNSTREAM else processor._prev
+
+
+def _end(processor: FrameProcessor, direction: FrameDirection) -> Push | None:
+    """Return what an end of a pipeline does with a frame; None of anything else."""
+    if type(processor) is PipelineSink and direction is FrameDirection.DOWNSTREAM:
+        return cast("Push", processor._downstream_push_frame)
+    if type(processor) is PipelineSource and direction is FrameDirection.UPSTREAM:
+        return cast("Push", processor._upstream_push_frame)
+    return None
