@@ -11,6 +11,8 @@ from tests.support.tones import spoken, tone_server
 from voicepipe.errors import CarrierRefusedError
 from voicepipe.phone import Masking, OpenAIRealtime, guardrail
 from voicepipe.phone.diary import Diary
+from voicepipe.phone.masked import MaskedSink
+from voicepipe.telemetry import CallNotes, Fault, ToolRun, Turn
 from voicepipe.telemetry.records import RecordReader
 
 CARD = "4111111111111111"
@@ -73,6 +75,67 @@ class TestKeys:
             written = []
             diary(masking, written).sent(keys)
             assert [(event.kind, event.text) for event in written] == [("keys_sent", shown)]
+
+
+class Kept(CallNotes):
+    """Keeps every state of every part."""
+
+    def __init__(self):
+        super().__init__()
+        self.states = []
+
+    def turn(self, turn):
+        super().turn(turn)
+        self.states.append(repr(turn))
+
+    def tool(self, tool):
+        super().tool(tool)
+        self.states.append(repr(tool))
+
+    def fault(self, fault):
+        super().fault(fault)
+        self.states.append(repr(fault))
+
+
+class TestWords:
+    def test_a_cards_number_is_never_written_while_it_is_being_said(self):
+        kept = Kept()
+        sink, turn = MaskedSink(kept, Masking().matcher()), Turn(0, 0.0)
+        for digit in f"My number is {CARD}":
+            turn.user_text += digit
+            sink.turn(turn)
+        turn.user_is_final = True
+        sink.turn(turn)
+        assert kept.turns[0].user_text == f"My number is {HIDDEN}"
+        assert not [state for state in kept.states if CARD[:7] in state]
+
+    def test_a_telephone_number_is_written_when_it_has_been_said(self):
+        kept = Kept()
+        sink, turn = MaskedSink(kept, Masking().matcher()), Turn(0, 0.0, bot_text="Call 555 123 4567")
+        sink.turn(turn)
+        assert kept.turns[0].bot_text == f"Call {HIDDEN}"
+        turn.bot_stopped_ms = 1.0
+        sink.turn(turn)
+        assert kept.turns[0].bot_text == "Call 555 123 4567"
+        assert turn.bot_text == "Call 555 123 4567"
+
+    def test_what_functions_are_called_with_and_give_and_what_goes_wrong_is_masked(self):
+        kept = Kept()
+        sink = MaskedSink(kept, Masking(secrets=("open sesame",)).matcher())
+        arguments = {"card": CARD, "number": int(CARD), "amount": 12.5, "password": "x"}
+        sink.tool(ToolRun(0, 0, "t", "pay", arguments, 0.0, 1.0, {"paid": f"with {CARD}"}, "done"))
+        sink.fault(Fault(0, 0.0, "open sesame was wrong", is_fatal=False))
+        [tool] = kept.tools
+        assert tool.arguments == {"card": HIDDEN, "number": HIDDEN, "amount": 12.5, "password": HIDDEN}
+        assert tool.result == {"paid": f"with {HIDDEN}"}
+        assert kept.faults[0].message == f"{HIDDEN} was wrong"
+        assert arguments["card"] == CARD
+
+    def test_without_masking_of_cards_words_are_as_they_were(self):
+        kept = Kept()
+        said = Turn(0, 0.0, f"It is {CARD}", user_is_final=True)
+        MaskedSink(kept, Masking(card_numbers=False).matcher()).turn(said)
+        assert kept.turns[0].user_text == f"It is {CARD}"
 
 
 def engine(server):

@@ -210,6 +210,10 @@ async def test_the_numbers_webhook_is_set_when_asked(carrier):
             pass
         voice = f"https://bot.example.com/{carrier}/voice"
         assert any(voice in asked.fields.values() for asked in far.asked)
+        if carrier != "telnyx":
+            # Telnyx tells all of a call at one address.
+            status = f"https://bot.example.com/{carrier}/status"
+            assert any(status in asked.fields.values() for asked in far.asked)
         ends = {"twilio": "PN1.json", "telnyx": "/call_control_applications/77", "plivo": f"{NUMBER[1:]}/"}
         assert far.asked[-1].path.endswith(ends[carrier])
 

@@ -12,7 +12,7 @@ from voicepipe.errors import CarrierRefusedError, PhoneError
 from voicepipe.local import LocalServer
 from voicepipe.local.brain.script import Script, ScriptBrain
 from voicepipe.local.speech.engines import speech_engine
-from voicepipe.phone import CallHooks, OpenAIRealtime, transfer_call
+from voicepipe.phone import CallHooks, OpenAIRealtime, PhoneLimits, transfer_call
 from voicepipe.phone.transfers import UNREACHED
 from voicepipe.telemetry.records import RecordReader
 
@@ -286,6 +286,25 @@ async def test_a_caller_who_cannot_be_taken_back_is_not_left_waiting(carrier):
             assert running.carrier_call_id.replace(":", "%3A") in last.path.replace(":", "%3A")
             assert last.path in hung_up(far)
     assert "could not be taken back" in result.reason
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_phone_that_closes_lets_a_caller_on_hold_and_the_person_go_at_once(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        limits = PhoneLimits(shutdown_secs=1)
+        async with phone.serving(phone.agent(engine=engine(server)), port=0, limits=limits) as door:
+            call = await far.call(door.local_url)
+            await call.__aenter__()
+            await call.say(spoken("hello"))
+            [running] = phone.calls
+            await running.transfer(PERSON, mode="warm")
+            began_secs = asyncio.get_running_loop().time()
+        result = await running.result()
+        await call.__aexit__()
+    assert asyncio.get_running_loop().time() - began_secs < 5
+    assert result.reason == "the phone closes"
+    assert len(hung_up(far)) == 2
 
 
 async def test_a_person_to_whom_telnyx_says_no_summary_gives_the_caller_back():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from voicepipe.errors import SettingsError
 from voicepipe.phone.diary import Diary
 from voicepipe.phone.engines.engine import Engine
+from voicepipe.phone.masked import MaskedSink
 from voicepipe.phone.results import CallResult
 from voicepipe.telemetry.calls import CallEvent, CallInfo, CallSink, Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account, Billing, CallMeter
@@ -36,7 +37,7 @@ class Terms:
         spending_cap: What a call may cost in US dollars; None is no cap.
         spending_message: What the bot says when it does; empty hangs up without a word.
         records: Where calls are recorded; None is nowhere.
-        masking: What of keys is not written there.
+        masking: What of keys and words is not written there.
     """
 
     pricing: Pricing
@@ -91,8 +92,10 @@ class CallBook:
         self._meter = meter
         self._entry = entry
         self._has_cap = terms.spending_cap is not None
-        self._observer = CallObserver(_Nowhere() if entry is None else entry, meter)
-        self.diary = Diary(_forget if entry is None else entry.event, self._call_ms, terms.masking.matcher())
+        matcher = terms.masking.matcher()
+        sink = _Nowhere() if entry is None else MaskedSink(entry, matcher)
+        self._observer = CallObserver(sink, meter)
+        self.diary = Diary(_forget if entry is None else entry.event, self._call_ms, matcher)
         """What is written down of the call besides what was said."""
         self._has_begun = False
         self._last: Account | None = None

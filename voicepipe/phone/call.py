@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal
 
 from loguru import logger
-from pipecat.observers.base_observer import BaseObserver
 
-from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
+from voicepipe.errors import CarrierRefusedError, PhoneError
 from voicepipe.phone.books import Books
 from voicepipe.phone.carriers.contract import (
     CallStatus,
@@ -18,18 +17,15 @@ from voicepipe.phone.carriers.contract import (
     StatusChanged,
     WarmTransfer,
 )
-from voicepipe.phone.conversation import Conversation, Wish
-from voicepipe.phone.engines.engine import Brief
 from voicepipe.phone.hooks import Audience, PhoneObserver
 from voicepipe.phone.line import Line
-from voicepipe.phone.machine import MachineWatch
 from voicepipe.phone.milestones import Milestones
 from voicepipe.phone.notes import Notes
-from voicepipe.phone.numbers import checked_keys, checked_number, masked
+from voicepipe.phone.numbers import checked_keys, checked_number, masked, without_numbers
 from voicepipe.phone.refusals import NotingApi
 from voicepipe.phone.results import CallResult, MachineDetection, Turn, outcome_of
-from voicepipe.phone.tools import Tool
-from voicepipe.phone.transfers import UNREACHED, Desk, Transfers, prompt_after
+from voicepipe.phone.talk import PipelineObservers, Stint, Talk
+from voicepipe.phone.transfers import UNREACHED, Desk, Transfers
 from voicepipe.plain_words import one_line
 from voicepipe.telemetry.cost import Cost
 from voicepipe.telemetry.logs import in_call
@@ -38,9 +34,6 @@ from voicepipe.transports.telephony import TelephonyTransport
 
 if TYPE_CHECKING:
     from voicepipe.phone.agent import Agent
-
-PipelineObservers: TypeAlias = Callable[["Call"], Sequence[BaseObserver]]
-"""Makes a call's observers of frames, e.g. those of `voicepipe.telemetry`."""
 
 _ENDS: Final = ("completed", "busy", "no-answer", "failed", "canceled")
 
@@ -96,7 +89,13 @@ class Call:
         self.has_stream_offer = False
         """Whether the carrier was told to open the stream, which it is once."""
         self._book = books.open(
-            ref, direction, caller, callee, carrier=carrier.name, engine=agent.engine, on_cap=self._spent
+            ref,
+            direction,
+            caller,
+            callee,
+            carrier=carrier.name,
+            engine=agent.engine,
+            on_cap=self._spent,
         )
         self._audience = Audience([agent.hooks, *observers])
         self._notes = Notes(self, self._audience, self._book.diary)
@@ -105,13 +104,16 @@ class Call:
         """The carrier's side of it, for the phone's switchboard."""
         self.transfers = Transfers(self, self.line, desk, self._book.diary)
         """For the phone's switchboard, which tells it what becomes of the person."""
-        self._pipeline_observers = pipeline_observers
-        self._call_secs = min(call_secs, agent.max_call_secs or call_secs)
-        self._conversation: Conversation | None = None
-        self._machine = MachineWatch(has_message=bool(agent.voicemail_message))
-        self._is_spent = False
-        self._was_answered = False
         self._milestones = Milestones()
+        self._talk = Talk(
+            self,
+            self._book,
+            self._notes,
+            self._audience,
+            self._milestones,
+            call_secs=min(call_secs, agent.max_call_secs or call_secs),
+            pipeline_observers=pipeline_observers,
+        )
 
     def __repr__(self) -> str:
         return (
@@ -133,7 +135,7 @@ class Call:
     @property
     def machine(self) -> MachineDetection | None:
         """Who picked up, if that was asked and is known."""
-        return self._machine.detection
+        return self._talk.machine
 
     @property
     def account(self) -> Account:
@@ -163,7 +165,7 @@ class Call:
     @property
     def is_talking(self) -> bool:
         """Whether its media stream runs."""
-        return self._conversation is not None
+        return self._talk.conversation is not None
 
     async def result(self) -> CallResult:
         """Wait for its end, and return how it ended."""
@@ -184,7 +186,7 @@ class Call:
         Raises:
             PhoneError: The call has no stream.
         """
-        await self._talking().say(text)
+        await self._talk.now().say(text)
 
     async def send_dtmf(self, keys: str) -> None:
         """Press keys.
@@ -193,7 +195,7 @@ class Call:
             PhoneError: The call has no stream.
             SettingsError: `keys` are not all keys.
         """
-        await self._talking().press(checked_keys(keys))
+        await self._talk.now().press(checked_keys(keys))
         self._book.diary.sent(keys)
 
     async def hang_up(self, reason: str = "the bot hung up") -> None:
@@ -204,8 +206,8 @@ class Call:
         """
         if self.is_over:
             return
-        if self._conversation is not None:
-            await self._conversation.end(reason)
+        if self._talk.conversation is not None and not self.is_on_hold:
+            await self._talk.conversation.end(reason)
         elif self.carrier_call_id:
             await self.line.hang_up()
             await self.transfers.recall()
@@ -236,7 +238,7 @@ class Call:
             SettingsError: `to` is no number.
         """
         checked_number("to", to)
-        conversation = self._talking()
+        conversation = self._talk.now()
         if mode == "cold":
             await self.transfers.cold(conversation, to)
             return
@@ -258,9 +260,9 @@ class Call:
         """End it when the caller has heard what the bot said."""
 
         async def end() -> None:
-            await self._talking().end(reason)
+            await self._talk.now().end(reason)
 
-        self._wish(end)
+        self._talk.now().wish(end)
 
     def transfer_soon(
         self, to: str, *, mode: Literal["cold", "warm"] = "cold", summary: str = "", hold_audio_url: str = ""
@@ -268,27 +270,19 @@ class Call:
         """Hand it to a person when the caller has heard what the bot said."""
 
         async def transfer() -> None:
-            await self._talking().until_quiet()
+            await self._talk.now().until_quiet()
             try:
                 await self.transfer(to, mode=mode, summary=summary, hold_audio_url=hold_audio_url)
             except CarrierRefusedError as error:
                 self.report_error(str(error))
                 # Somebody was promised to the caller, who would wait in silence.
-                await self._talking().say(UNREACHED)
+                await self._talk.now().say(UNREACHED)
 
-        self._wish(transfer)
+        self._talk.now().wish(transfer)
 
     def report_error(self, message: str) -> None:
         """Tell hooks and observers that something went wrong."""
         self._notes.erred(message)
-
-    def _wish(self, wish: Wish) -> None:
-        self._talking().wish(wish)
-
-    def _talking(self) -> Conversation:
-        if self._conversation is None:
-            raise PhoneError(f"call {self.id} has no stream: it is {self.status}")
-        return self._conversation
 
     # What the phone's server does with it.
 
@@ -304,31 +298,15 @@ class Call:
         """Talk until somebody ends it. It is over afterwards, unless the caller waits for a person."""
         if self.is_over:
             return
-        conversation: Conversation | None = None
-        reason = "the bot could not be made"
-        status: CallStatus = "failed"
+        stint = Stint()
         try:
-            conversation = self._conversation = self._prepared(transport)
-            self.status = "in-progress"
-            if not self._was_answered:
-                self._was_answered = True
-                self._notes.begin()
-            status, reason = "completed", "cancelled"
-            async with self._book.watched():
-                outcome = await conversation.run()
-            reason = conversation.end_reason or outcome.detail or outcome.reason
-            status = "failed" if outcome.reason == "failed" else "completed"
-        except VoicepipeError as error:
-            self.report_error(str(error))
-            reason = str(error)
+            await self._talk.run(transport, stint)
         finally:
-            if self._conversation is conversation:
-                self._conversation = None
             await self.transfers.settle()
-            if not self.transfers.has_ended(conversation):
+            if not self.transfers.has_ended(stint.conversation):
                 if not self.is_transferred:
                     await self.line.leave()
-                self.finish(status, reason)
+                self.finish(stint.status, stint.reason)
 
     async def status_changed(self, event: StatusChanged) -> None:
         """Take the carrier's word on where it is."""
@@ -337,41 +315,34 @@ class Call:
             return
         self.status = event.status
         # With a stream, its end is the call's: it comes on its own. That of a caller on hold may still be ending.
-        if event.status in _ENDS and (self._conversation is None or self.is_on_hold):
+        if event.status in _ENDS and (self._talk.conversation is None or self.is_on_hold):
             says = event.cause or f"the carrier says: {event.status}"
             self.finish(event.status, "the caller hung up while on hold" if self.is_on_hold else says)
             await self.transfers.recall()
 
     def machine_detected(self, detection: MachineDetection, *, may_speak: bool) -> None:
         """Take the carrier's word on who picked up; leave a message on a machine, or hang up."""
-        if self._machine.detected(detection, may_speak=may_speak):
-            self._audience.tell(lambda observer: observer.machine(self, detection))
-            self._meet_machine()
+        self._talk.machine_detected(detection, may_speak=may_speak)
 
     def greeting_ended(self) -> None:
         """A machine records from here on."""
-        self._machine.greeting_ended()
-        self._meet_machine()
-
-    def _meet_machine(self) -> None:
-        if self._conversation is None:
-            return
-        to_do = self._machine.to_do()
-        if to_do is not None:
-            self._wish(self._leave_message if to_do == "leave_message" else self._hang_up_on_machine)
+        self._talk.greeting_ended()
 
     # Its end.
 
     async def cancel(self, reason: str) -> None:
         """End it at once."""
-        if self._conversation is not None:
-            await self._conversation.cancel(reason)
+        if self._talk.conversation is not None and not self.is_on_hold:
+            await self._talk.conversation.cancel(reason)
         elif not self.is_over:
             if self.is_on_hold:
                 await self.line.tried(self.transfers.drop())
             elif not self.is_transferred:
                 await self.line.leave()
             self.finish("canceled", reason)
+
+    def _spent(self) -> None:
+        self._talk.spent()
 
     def finish(self, status: CallStatus, reason: str) -> None:
         """Take note that it is over. What comes first counts."""
@@ -380,16 +351,16 @@ class Call:
         self.status = status
         result = CallResult(
             call_id=self.id,
-            outcome=outcome_of(status, self.machine, was_answered=self._was_answered),
+            outcome=outcome_of(status, self.machine, was_answered=self._talk.has_begun),
             status=status,
             reason=reason,
-            duration_secs=self._notes.now_secs if self._was_answered else 0.0,
+            duration_secs=self._notes.now_secs if self._talk.has_begun else 0.0,
             account=self._book.account,
             transcript=self.transcript,
             machine=self.machine,
         )
         self._book.close(result)
-        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(reason)}")
+        logger.info(f"call {self.id}: over, {result.outcome}: {one_line(without_numbers(reason))}")
         self._audience.tell(lambda observer: observer.call_ended(self, result))
         self._milestones.over(result)
 
@@ -397,54 +368,3 @@ class Call:
         """Wait until observers were told all, and transfers have come to something."""
         await self.transfers.settle()
         await self._audience.close()
-
-    def _prepared(self, transport: TelephonyTransport) -> Conversation:
-        tools = [tool.schema(self) if isinstance(tool, Tool) else tool for tool in self.agent.tools]
-        needs_words = any(one.is_for("user") for one in self.agent.guardrails)
-        prompt, first_message = self.agent.system_prompt, self.agent.first_message
-        if self.transfers.unreached_message:
-            prompt = prompt_after(prompt, self.transcript)
-            first_message = self.transfers.unreached_message
-        observers = self._pipeline_observers(self) if self._pipeline_observers else ()
-        return Conversation(
-            transport,
-            self.agent,
-            self.agent.engine.bot(Brief(prompt, first_message, tools, needs_words)),
-            self._notes,
-            call_secs=self._call_secs - (self._notes.now_secs if self._was_answered else 0.0),
-            on_started=self._started,
-            observers=[self._book.observer(), *observers],
-        )
-
-    async def _started(self) -> None:
-        if self._is_spent:
-            self._spent()
-        if self._milestones.is_answered:
-            return
-        self._milestones.answered()
-        self._audience.tell(lambda observer: observer.call_started(self))
-        self._meet_machine()
-        if self.agent.record:
-            try:
-                await self.record()
-            except CarrierRefusedError as error:
-                self.report_error(str(error))
-
-    def _spent(self) -> None:
-        """End it politely: it costs as much as it may."""
-        self._is_spent = True
-        conversation = self._conversation
-        if conversation is None:
-            return
-
-        async def end() -> None:
-            await conversation.last_words(self._book.spending_message, "the call reached its spending cap")
-
-        conversation.wish(end)
-
-    async def _leave_message(self) -> None:
-        message = self.agent.voicemail_message
-        await self._talking().last_words(message, "the message was left on an answering machine")
-
-    async def _hang_up_on_machine(self) -> None:
-        await self._talking().cancel("an answering machine picked up")

@@ -104,6 +104,14 @@ class Conversation:
             raise PhoneError("the call does not keep up with what it is asked to do")
         self._wishes.put_nowait(wish)
 
+    def wish_last_words(self, text: str, reason: str) -> None:
+        """Have something said in place of all else, and end, as soon as what was wished before is done.
+
+        Raises:
+            PhoneError: Too much waits already.
+        """
+        self.wish(lambda: self.last_words(text, reason))
+
     async def say(self, text: str) -> None:
         """Have the bot say something, after what it says now."""
         await self._queue(TTSSpeakFrame(text))

@@ -12,6 +12,7 @@ from voicepipe.frames import FunctionCallResultFrame
 from voicepipe.phone.diary import Diary
 from voicepipe.phone.guardrails import Speaker
 from voicepipe.phone.hooks import Audience
+from voicepipe.phone.numbers import without_numbers
 from voicepipe.phone.results import ToolUse, Turn
 from voicepipe.plain_words import one_line
 
@@ -72,7 +73,7 @@ class Notes:
 
     def erred(self, message: str) -> None:
         """Something went wrong."""
-        logger.warning(f"call {self._call.id}: {one_line(message)}")
+        logger.warning(f"call {self._call.id}: {one_line(without_numbers(message))}")
         self._audience.tell(lambda observer: observer.error(self._call, message))
 
     def _add(self, turn: Turn) -> None:

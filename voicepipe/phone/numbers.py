@@ -11,6 +11,7 @@ from voicepipe.plain_words import one_line
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _KEYS: Final = frozenset("0123456789*#")
 _SHOWN: Final = 4
+_IN_TEXT: Final = re.compile(r"(?<![A-Za-z0-9])\+?\d{7,15}(?!\d)")
 
 
 def checked_number(field: str, number: str) -> str:
@@ -39,3 +40,8 @@ def masked(number: str) -> str:
     """Return a number fit for a log line: its last digits alone. What a caller sends as one may be anything."""
     number = one_line(number)
     return number if len(number) <= _SHOWN else "*" * 3 + number[-_SHOWN:]
+
+
+def without_numbers(text: str) -> str:
+    """Return somebody else's words fit for a log line: carriers name the number that they do not call."""
+    return _IN_TEXT.sub(lambda match: masked(match[0]), text)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from voicepipe.errors import PhoneError, SettingsError
 from voicepipe.phone.agent import Agent, agent_of
 from voicepipe.phone.books import Books, terms_of
-from voicepipe.phone.call import Call, PipelineObservers
+from voicepipe.phone.call import Call
 from voicepipe.phone.carriers.contract import Carrier, DetectionMode
 from voicepipe.phone.engines.engine import Part
 from voicepipe.phone.guardrails import Guardrail
@@ -24,6 +24,7 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
 from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
+from voicepipe.phone.talk import PipelineObservers
 from voicepipe.phone.watching import with_watch
 from voicepipe.telemetry.recording.masking import Masking
 from voicepipe.watch import Watch
@@ -53,7 +54,7 @@ class Phone:
         spending_cap_message: What it says; empty hangs up without a word.
         records: Where every call is written down as it happens: a path, a URL, or True for what `VOICEPIPE_RECORDS` says or
             `~/.voicepipe/calls.sqlite`. None is nowhere.
-        masking: What of the keys that are pressed is not written there; all of them, unless `Masking(keys=False)`.
+        masking: What is not written there: card numbers and all keys that are pressed, unless it says otherwise.
         watch: Shows the calls while they go on, on a page at `/calls` of the phone's server; see `Watch`.
 
     Raises:

@@ -25,6 +25,7 @@ from voicepipe.phone.carriers.contract import Carrier, Reply, StreamOffer, Webho
 from voicepipe.phone.doors import TOKEN, Repeats, Ticket, Tickets
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
+from voicepipe.phone.numbers import without_numbers
 from voicepipe.phone.sockets import POLICY, AiohttpSocket
 from voicepipe.plain_words import one_line
 from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
@@ -231,7 +232,8 @@ class PhoneServer:
             logger.warning(f"a webhook of {self._carrier.name} cannot be read: {one_line(str(error))}")
             return web.Response(status=400)
         except PhoneError as error:
-            logger.error(f"a webhook of {self._carrier.name} could not be followed: {one_line(str(error))}")
+            why = one_line(without_numbers(str(error)))
+            logger.error(f"a webhook of {self._carrier.name} could not be followed: {why}")
             return web.Response(status=502)
         return web.Response(text=reply.body, content_type=reply.content_type, status=reply.status)
 

@@ -14,7 +14,7 @@ from loguru import logger
 from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
 from voicepipe.phone.agent import Agent
 from voicepipe.phone.books import Books
-from voicepipe.phone.call import Call, PipelineObservers
+from voicepipe.phone.call import Call
 from voicepipe.phone.carriers.contract import (
     Carrier,
     CarrierApi,
@@ -36,6 +36,7 @@ from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import masked
 from voicepipe.phone.results import MachineDetection
 from voicepipe.phone.server import PhoneServer
+from voicepipe.phone.talk import PipelineObservers
 
 _LOST_SECS: Final = 60.0
 """How long after the ringing's end a call that we hear nothing of is given up."""

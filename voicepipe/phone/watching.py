@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pipecat.observers.base_observer import BaseObserver
 
-from voicepipe.phone.call import Call, PipelineObservers
+from voicepipe.phone.call import Call
+from voicepipe.phone.talk import PipelineObservers
 from voicepipe.telemetry.calls import CallInfo
 from voicepipe.watch import Watch
 

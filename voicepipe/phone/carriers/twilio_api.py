@@ -144,13 +144,18 @@ class TwilioApi:
             await self._rest.ask("POST", path, form=[("Status", "stopped")], gone=(404,))
 
     async def set_webhook(self, number: str, callbacks: Callbacks) -> None:
-        """Set the voice address of a number."""
+        """Set the addresses of a number: for calls, and for their end, of which a caller on hold tells in no other way."""
         path = f"/IncomingPhoneNumbers.json?PhoneNumber=%2B{number.lstrip('+')}"
         answer = await self._rest.ask("GET", path)
         found = cast("list[Mapping[str, Any]]", answer.get("incoming_phone_numbers") or [])
         if not found:
             raise CarrierRefusedError("Twilio: the account does not have that number", 404)
-        form = [("VoiceUrl", callbacks.url("voice")), ("VoiceMethod", "POST")]
+        form = [
+            ("VoiceUrl", callbacks.url("voice")),
+            ("VoiceMethod", "POST"),
+            ("StatusCallback", callbacks.url("status")),
+            ("StatusCallbackMethod", "POST"),
+        ]
         await self._rest.ask("POST", f"/IncomingPhoneNumbers/{found[0]['sid']}.json", form=form)
 
     async def _redirect(self, call_id: str, markup: str) -> None:
