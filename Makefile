@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 UV     := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-phone test lint types docs check bench bench-peers soak format lock clean
+.PHONY: help demo demo-phone test lint types docs check bench bench-peers bench-peers-short soak format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-11s %s\n", $$1, $$2}'
@@ -56,6 +56,11 @@ soak: $(READY) ## 50 calls at once for ten minutes, then 1,000 short ones
 bench-peers: $(READY) ## the benchmarks against peers, and their page
 	@$(BIN)/python -m tests.benchmarks.peers install
 	@$(BIN)/python -m tests.benchmarks.peers run
+	@$(BIN)/python -m tests.benchmarks.peers report
+
+bench-peers-short: $(READY) ## the same in about half an hour
+	@$(BIN)/python -m tests.benchmarks.peers install
+	@$(BIN)/python -m tests.benchmarks.peers run --short
 	@$(BIN)/python -m tests.benchmarks.peers report
 
 format: $(READY) ## rewrite the code as ruff wants it

@@ -171,6 +171,8 @@ async def test_who_does_not_read_holds_the_peer_up():
         (b"\x83\x80\0\0\0\0", 1002),  # no such opcode
         (frame(Opcode.CONT, b"of nothing"), 1002),
     ],
+    # Their masks are random, and so would be their names.
+    ids=["not masked", "too long", "much too long", "no such opcode", "a piece of nothing"],
 )
 async def test_what_breaks_the_rules_ends_the_connection_as_in_the_package(bad: bytes, code: int):
     connection, transport = opened(max_size=100)

@@ -3,8 +3,8 @@
 A call has some 140 messages a second, nearly all of them one unfragmented text frame. For each, the package makes a frame
 object through three generators, or a context, a buffer and a random mask; here it is a slice, or a concatenation. Everything
 that is not such a frame goes the package's way: the handshake, pings, closes, fragments, extensions, what breaks the rules.
-Measured with a relay of G.711 between two such sockets (25 calls, uvloop): 2.5 ms of processor time a call-second without,
-1.5 ms with.
+A relay of G.711 between two such sockets takes 3.3 million instructions a call-second, and 6.9 between the package's own
+(callgrind, without the kernel's).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import traceback
 from collections.abc import Iterable
@@ -102,6 +103,9 @@ async def _serve(
         if file is not None:
             watching = asyncio.create_task(_watch(file, page, openai, console), name="watch the bot's file")
             stack.push_async_callback(_cancelled, watching)
+        # Nothing of what is there before the first conversation need be looked through while people talk.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -176,6 +177,10 @@ class Phone:
             limits=limits,
             check_signatures=check_signatures,
         ):
+            # The collector would look through all that is there before the first call again and again while calls come:
+            # 90,000 objects, during which no call hears anything (55 ms of processor time).
+            gc.collect()
+            gc.freeze()
             await _until_signal()
 
     @asynccontextmanager

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.benchmarks.peers.charts import line_chart
 from tests.benchmarks.peers.environments import ROOT
+from tests.benchmarks.peers.goals import goals, markdown
 from tests.benchmarks.peers.measure import BOTS
 from tests.benchmarks.peers.suite import ADDED_MS, Results
 
@@ -44,7 +45,7 @@ class _Report:
         self._calls: list[int] = sorted(results.plan["calls"])
 
     def text(self) -> str:
-        parts = [self._about()]
+        parts = [self._about(), "### Goals", goals(self._results)]
         for calls in self._calls:
             parts += [f"### {calls} call{'s' if calls > 1 else ''}", self._table(calls)]
         if self._results.capacity:
@@ -103,7 +104,7 @@ class _Report:
                 + [f"{show(f'{way}_ms_p50')} / {show(f'{way}_ms_p99')}" for way in ("in", "out", "clear")]
                 + [show("connect_ms_p50"), show("memory_kb", 0), show("threads", 0), show("tasks", 0)]
             )
-        return _markdown(head, rows)
+        return markdown(head, rows)
 
     def _ratio(self, name: str, other: str, calls: int) -> str:
         ratio = self._median(name, calls, "cpu_ms") / self._median(other, calls, "cpu_ms")
@@ -117,7 +118,7 @@ class _Report:
             ratios = [_over(most, other) for other in (floor, pipecat)]
             rows.append([BOTS[name].name, _spread([float(one) for one in most], 0), *ratios])
         counted = f"Calls with marks coming through and p99 each way at most {ADDED_MS:g} ms above the same bot's with one."
-        return counted + "\n\n" + _markdown(["bot", "calls", "to floor", "to Pipecat"], rows)
+        return counted + "\n\n" + markdown(["bot", "calls", "to floor", "to Pipecat"], rows)
 
     def _starting(self) -> str:
         rows = [
@@ -128,13 +129,13 @@ class _Report:
             ]
             for name in self._bots
         ]
-        return _markdown(
+        return markdown(
             ["bot", "process start to taking calls, ms", "to the first call's first sound, ms"], rows
         )
 
     def _imports(self) -> str:
         rows = [[name, _spread(ms, 0)] for name, ms in self._results.imports_ms.items()]
-        return _markdown(["import", "ms, less an interpreter's start"], rows)
+        return markdown(["import", "ms, less an interpreter's start"], rows)
 
     def _shower(self, name: str, calls: int) -> Callable[..., str]:
         return lambda figure, digits=1: self._spread_of(name, calls, figure, digits)
@@ -162,8 +163,3 @@ def _spread(values: Sequence[float], digits: int = 1) -> str:
         return "-"
     middle = f"{statistics.median(values):.{digits}f}"
     return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

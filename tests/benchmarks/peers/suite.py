@@ -15,7 +15,14 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from tests.benchmarks.peers.environments import CACHE, ENVIRONMENTS, ROOT, environment_variables, python_of
+from tests.benchmarks.peers.environments import (
+    CACHE,
+    ENVIRONMENTS,
+    ROOT,
+    environment_variables,
+    is_installed,
+    python_of,
+)
 from tests.benchmarks.peers.measure import BOTS, Bot, Cores, Measured, measure, percentile
 
 RESULTS = CACHE / "results.json"
@@ -42,7 +49,8 @@ class Plan:
         calls: Which numbers of calls.
         seconds: How long each measurement lasts once all calls are up.
         repeats: How often everything is measured.
-        capacity: Whether to look for the most calls a core takes.
+        capacity: Whether to look for the most calls a core takes; once, after the last repeat.
+        missing: Bots that are not measured because their environment is not installed.
     """
 
     bots: Sequence[str]
@@ -50,6 +58,7 @@ class Plan:
     seconds: float
     repeats: int
     capacity: bool
+    missing: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -94,9 +103,12 @@ def figures_of(measured: Measured) -> dict[str, float]:
 async def run(plan: Plan) -> None:
     """Measure, show each figure as it comes, and keep all of them in `RESULTS`."""
     console, results = Console(width=150), Results(machine=_machine(), plan=asdict(plan))
-    results.imports_ms = {name: _import_ms(*where) for name, where in _IMPORTED.items()}
+    results.failures += [f"{BOTS[name].name}: not installed" for name in plan.missing]
+    results.imports_ms = {
+        name: _import_ms(*where) for name, where in _IMPORTED.items() if is_installed(where[0])
+    }
     bench = _Bench(plan, results, console)
-    for _ in range(plan.repeats):
+    for repeat in range(plan.repeats):
         alone: dict[str, dict[str, float]] = {}
         full: dict[str, tuple[int, int]] = {}
         for calls in sorted(plan.calls):
@@ -109,7 +121,7 @@ async def run(plan: Plan) -> None:
                     alone.setdefault(name, figures)
                     ok = carries(figures, alone[name])
                     full[name] = (calls, refused) if ok else (carried, calls)
-        if plan.capacity:
+        if plan.capacity and repeat == plan.repeats - 1:
             for name, (carried, refused) in full.items():
                 most = await bench.most(name, carried, refused, alone[name])
                 results.capacity.setdefault(name, []).append(most)
@@ -131,7 +143,7 @@ class _Bench:
         bot: Bot = BOTS[name]
         try:
             measured = await measure(bot, calls=calls, seconds=self._plan.seconds, cores=self._cores)
-        except (ChildProcessError, TimeoutError) as error:
+        except (OSError, ValueError, LookupError, TimeoutError) as error:
             self._results.failures.append(f"{bot.name}, {calls} calls: {error or type(error).__name__}")
             self._console.print(f"{bot.name}, {calls} calls: failed ({error})", style="red")
             return None
