@@ -34,7 +34,7 @@ class Ticket(Generic[T]):
 
     def is_token(self, given: str) -> bool:
         """Whether it is the token, compared in constant time."""
-        return hmac.compare_digest(self.token.encode(), given.encode())
+        return hmac.compare_digest(self.token.encode(), given.encode("utf-8", "replace"))
 
 
 class Tickets(Generic[T]):

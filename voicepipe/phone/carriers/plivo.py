@@ -85,7 +85,7 @@ class Plivo:
         given = [part.strip() for name in _SIGNATURES for part in webhook.headers.get(name, "").split(",")]
         form = webhook.form if webhook.method == "POST" else ()
         right = signature(self.auth_token, webhook.url, form, nonce).encode()
-        matches = [hmac.compare_digest(right, one.encode()) for one in given]
+        matches = [hmac.compare_digest(right, one.encode("utf-8", "replace")) for one in given]
         if not nonce or not any(matches):
             raise WebhookRefusedError("signature")
         return nonce
@@ -126,7 +126,9 @@ def signature(auth_token: str, url: str, form: Iterable[tuple[str, str]], nonce:
         signed += f"?{query}" + ("." if query else "") + fields
     elif query:
         signed += f"?{query}"
-    digest = hmac.new(auth_token.encode(), f"{signed}.{nonce}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(
+        auth_token.encode(), f"{signed}.{nonce}".encode("utf-8", "replace"), hashlib.sha256
+    ).digest()
     return b64encode(digest).decode()
 
 

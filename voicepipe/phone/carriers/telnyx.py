@@ -99,7 +99,7 @@ class Telnyx:
             raise WebhookRefusedError("signature")
         if not -_AHEAD_SECS <= now_secs - int(stamp) <= _WINDOW_SECS:
             raise WebhookRefusedError("replay")
-        signed = stamp.encode() + b"|" + webhook.body
+        signed = stamp.encode("utf-8", "replace") + b"|" + webhook.body
         # A list while Telnyx changes its keys.
         for one in given.split(","):
             try:

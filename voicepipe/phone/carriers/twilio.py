@@ -105,7 +105,9 @@ class Twilio:
             signed_fields = "".join(name + value for name, value in sorted(set(webhook.form)))
         # Twilio itself is not of one mind whether a usual port is part of the address.
         matches = [
-            hmac.compare_digest(signature(self.auth_token, url + signed_fields).encode(), given.encode())
+            hmac.compare_digest(
+                signature(self.auth_token, url + signed_fields).encode(), given.encode("utf-8", "replace")
+            )
             for url in _with_and_without_port(webhook.url)
         ]
         if not any(matches):
@@ -136,7 +138,9 @@ class Twilio:
 
 def signature(auth_token: str, signed: str) -> str:
     """Return Twilio's signature of an address followed by the form's sorted fields."""
-    return b64encode(hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+    return b64encode(
+        hmac.new(auth_token.encode(), signed.encode("utf-8", "replace"), hashlib.sha1).digest()
+    ).decode()
 
 
 def _with_and_without_port(url: str) -> list[str]:

@@ -50,6 +50,8 @@ class Recording:
         header = self.header
         if header.get("format") != FORMAT:
             raise RecordingError(f"{folder}: is no recording: its first entry is no header of {FORMAT}")
+        if not isinstance(header.get("version", 0), int):
+            raise RecordingError(f"{folder}: is no recording: its version is no number")
         if header.get("version", 0) > VERSION:
             raise RecordingError(
                 f"{folder}: has version {header['version']} of the format; this one reads up to {VERSION}"
@@ -147,12 +149,29 @@ class Recording:
 
 
 def entries_of(path: Path) -> Iterator[Entry]:
-    """Return the entries of a file as they stand in it: in order, but for texts that were held back for a while."""
+    """Return the entries of a file as they stand in it: in order, but for texts that were held back for a while.
+
+    Raises:
+        RecordingError: A line that was finished is no entry.
+    """
     with path.open("rb") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 return
-            yield orjson.loads(line)
+            yield _entry(line, f"{path}, line {number}")
+
+
+def _entry(line: bytes, where: str) -> Entry:
+    try:
+        entry: Any = orjson.loads(line)
+        number, at_ms, kind = entry["n"], entry["t"], entry["k"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise RecordingError(f"{where}: is no entry with n, t and k") from None
+    if not (isinstance(number, int) and isinstance(at_ms, int | float) and isinstance(kind, str)):
+        raise RecordingError(
+            f"{where}: n and t are numbers and k a text, not {number!r}, {at_ms!r}, {kind!r}"
+        )
+    return entry
 
 
 def _unpacked(path: Path) -> Path:
