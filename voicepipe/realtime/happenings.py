@@ -65,10 +65,11 @@ class Happenings:
         self._service = service
         self._brackets = Brackets()
         self._last_response_id: str | None = None
+        self._is_over = False
 
     async def act_on(self, happening: Happening) -> None:
         """Push the frames that a happening means."""
-        if not self._service.turns.holds(happening):
+        if not self._is_over and not self._service.turns.holds(happening):
             await self._ACTIONS[type(happening)](self, happening)
 
     @property
@@ -85,6 +86,11 @@ class Happenings:
     async def close_brackets(self) -> None:
         """Close what is open of a response that ends before its time."""
         await self._push(self._brackets.end())
+
+    async def end(self) -> None:
+        """Close what is open, for good: what the server still says until the connection is closed opens nothing."""
+        self._is_over = True
+        await self.close_brackets()
 
     async def _push(self, frames: list[Frame]) -> None:
         for frame in frames:

@@ -217,8 +217,8 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         The context, if there is one, is told again; nothing else of what was said is known to the model after this.
         """
         await self.perform(self.session.reset())
-        await self._happenings.close_brackets()
         await self._link.close()
+        await self._happenings.close_brackets()
         if self.context is not None:
             for message in self._inputs.begin_context(self.context):
                 await self.perform(self.session.add_message(message.role, message.text))
@@ -349,7 +349,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             await super().process_frame(frame, direction)
             return
         if isinstance(frame, EndFrame | CancelFrame):
-            await self._happenings.close_brackets()
+            await self._happenings.end()
         await super().process_frame(frame, direction)
         if await self._inputs.act_on(frame, direction):
             await self.push_frame(frame, direction)
