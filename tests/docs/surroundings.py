@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,24 +19,26 @@ import pytest
 import soundfile
 from loguru import logger
 from openai import AsyncOpenAI
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.llm_service import FunctionCallParams
 from websockets.asyncio.server import serve
 
 import voicepipe
+from tests.agents.calls import local as local_agents
 from tests.agents.tone_services import ScriptLLM, ToneSTT, ToneTTS
 from tests.support.pipelines import running
 from tests.support.tones import heard_in, spoken, tone_server
 from voicepipe import OpenAIRealtimeLLMService, Pipeline, WavFileTransport
 from voicepipe import frames as all_frames
-from voicepipe.agents import Agent, AgentSession
+from voicepipe.agents import Agent, AgentSession, SilentRoom
 from voicepipe.local import Fault, Faults, LocalServer, carriers
 from voicepipe.local import proxy as proxies
 from voicepipe.local.brain.script import ScriptBrain
 from voicepipe.local.carriers import LocalCall
 from voicepipe.local.speech import engines
-from voicepipe.phone import Phone
+from voicepipe.phone import OpenAIRealtime, Phone, Twilio
 from voicepipe.services import openai_realtime_beta as beta
 from voicepipe.services.openai import realtime as ga
 from voicepipe.telemetry import Turn
@@ -46,6 +48,7 @@ from voicepipe.transports.sound import read_wav
 
 DEFAULT_ADDRESS = "ws://127.0.0.1:8765/v1/realtime"
 QUESTION = "question.wav"
+SECRET = "0123456789abcdef"
 
 
 async def _nothing() -> None:
@@ -91,7 +94,9 @@ async def around(page: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[St
         async with SURROUNDINGS.get(page, nothing_around)(stage, monkeypatch):
             yield stage
     finally:
-        logger.remove(sink)
+        # A page may have set up a log of its own.
+        with suppress(ValueError):
+            logger.remove(sink)
     assert not errors
 
 
@@ -124,6 +129,8 @@ async def readme(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 @asynccontextmanager
 async def agents(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     session = AgentSession()
+    # The session of a test has a realtime model; the others on the page have a chain of services.
+    stage.replaced["AgentSession(llm=llm)"] = "AgentSession(llm=model)"
     stage.names.update(
         session=session,
         agent=Agent(instructions=""),
@@ -135,9 +142,12 @@ async def agents(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         AgentSession=AgentSession,
         noise_gate=FrameProcessor(),
         recorder=FrameProcessor(),
+        SilentRoom=SilentRoom,
         transport=telephony.TelephonyTransport(SimpleNamespace()),
     )
-    yield
+    async with local_agents() as here:
+        stage.names["model"] = here.model()
+        yield
     await session.aclose()
 
 
@@ -247,9 +257,13 @@ async def calls(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             llm=OpenAIRealtimeLLMService(api_key="any", base_url=server.url),
             over=asyncio.Event(),
             latencies=Latencies(),
+            exporter=InMemorySpanExporter(),
             turn=Turn(1, 0.0),
         )
         yield
+    if "provider" in stage.names:
+        # It exports in a thread.
+        stage.names["provider"].shutdown()
 
 
 @asynccontextmanager
@@ -270,7 +284,15 @@ async def phone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr(Phone, "serve", serve)
     monkeypatch.setattr(Phone, "call", call)
     monkeypatch.setenv("VOICEPIPE_RECORDS", str(Path.cwd() / "calls.sqlite"))
-    yield
+    async with tone_server() as server, carriers.LocalCarrier("twilio", SECRET) as far:
+        twilio = Twilio(account_sid="AC" + "0" * 32, auth_token=SECRET, api_url=far.api_url)
+        called = Phone(carrier=twilio, phone_number="+15550001234")
+        agent = called.agent(engine=OpenAIRealtime(api_key="any", base_url=server.url))
+        async with called.serving(agent, port=0) as bot:
+            # The bot that a local carrier calls.
+            stage.replaced["http://127.0.0.1:8000"] = bot.local_url
+            stage.names.update(auth_token=SECRET, agent=agent, read_wav=read_wav)
+            yield
 
 
 @asynccontextmanager
@@ -317,4 +339,5 @@ SURROUNDINGS: dict[str, Surrounding] = {
     "docs/records.md": calls,
     "docs/telephony.md": telephone_calls,
     "docs/tutorial.md": tutorial,
+    "docs/watching.md": phone,
 }

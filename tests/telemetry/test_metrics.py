@@ -14,6 +14,7 @@ from tests.telemetry.recording.recorded import QUESTIONS, service
 from voicepipe.local import Pace
 from voicepipe.local.openai_ga.faults import Fault, Faults
 from voicepipe.pipeline import Pipeline, run
+from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Limits
 from voicepipe.telemetry.metrics import CallMetrics
@@ -85,7 +86,9 @@ async def test_lost_connections_drops_and_queues_are_counted():
 
 
 @pytest.mark.virtual_time
-async def test_sound_that_a_service_could_not_send_is_counted():
+async def test_sound_that_a_service_could_not_send_is_counted(monkeypatch):
+    # As if the socket were never ready to take more.
+    monkeypatch.setattr(QuickClientConnection, "send_now", lambda *_: False)
     registry = CollectorRegistry()
     metrics = CallMetrics(registry)
     transport = WavFileTransport([Question(spoken("hello"))], answer_timeout_secs=2.0)

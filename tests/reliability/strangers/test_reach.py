@@ -9,16 +9,17 @@ import pytest
 from aiohttp import web
 
 import voicepipe
-from tests.support.phones import PERSON, FakeCarrier
+from tests.support.phones import NUMBER, PERSON, SECRET, FakeCarrier
 from tests.support.tones import spoken, tone_server
 from voicepipe.errors import CarrierRefusedError, SettingsError
-from voicepipe.phone import CallHooks, OpenAIRealtime, transfer_call
+from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, Twilio, transfer_call
 from voicepipe.phone.numbers import checked_keys, checked_number
 
 PACKAGE = Path(voicepipe.__file__).parent
 TALKS_TO_THE_NET = {
     "phone/carriers/rest.py": "the carrier's API, at the application's address",
     "services/elevenlabs/convai/access.py": "the API's signed URLs, at the application's address",
+    "local/carriers/carrier.py": "the bot under test, at the user's address",
     "local/brain/llm.py": "the model of the local server, at the user's address",
 }
 """The only files that ask an HTTP server for something, and where the address comes from."""
@@ -64,14 +65,15 @@ async def test_a_carriers_redirect_is_not_followed_to_another_host():
     async def redirect(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect(other)
 
-    async with FakeCarrier("twilio") as far:
+    async with FakeCarrier("twilio"):
         door = web.Application()
         door.router.add_route("*", "/{path:.*}", redirect)
         leads_on = web.AppRunner(door)
         await leads_on.setup()
         await web.TCPSite(leads_on, "127.0.0.1", 0).start()
-        far.api_url = f"http://127.0.0.1:{leads_on.addresses[0][1]}"
-        phone = far.phone()
+        led_on = f"http://127.0.0.1:{leads_on.addresses[0][1]}"
+        carrier = Twilio(account_sid="AC" + "0" * 32, auth_token=SECRET, api_url=led_on)
+        phone = Phone(carrier=carrier, phone_number=NUMBER)
         agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
         async with phone.serving(agent, port=0, public_url="https://bot.example.com"):
             with pytest.raises(CarrierRefusedError, match="307"):

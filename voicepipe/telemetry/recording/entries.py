@@ -6,11 +6,50 @@ import mmap
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import orjson
 
+from voicepipe.errors import VoicepipeError
 from voicepipe.telemetry.recording.layout import Entry
+
+_NO_NUMBER: Final = 2**63
+"""Beyond what an entry's place is kept in."""
+
+
+class RecordingError(VoicepipeError, ValueError):
+    """Something that is no recording, or one that this version cannot read."""
+
+
+def entries_of(path: Path) -> Iterator[Entry]:
+    """Return the entries of a file as they stand in it: in order, but for texts that were held back for a while.
+
+    Raises:
+        RecordingError: A line that was finished is no entry.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return
+            yield _entry(line, f"{path}, line {number}")
+
+
+def _entry(line: bytes | memoryview, where: str) -> Entry:
+    try:
+        entry: Any = orjson.loads(line)
+        number, at_ms, kind = entry["n"], entry["t"], entry["k"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise RecordingError(f"{where}: is no entry with n, t and k") from None
+    if not (
+        isinstance(number, int)
+        and abs(number) < _NO_NUMBER
+        and isinstance(at_ms, int | float)
+        and isinstance(kind, str)
+    ):
+        raise RecordingError(
+            f"{where}: n and t are numbers and k a text, not {number!r}, {at_ms!r}, {kind!r}"
+        )
+    return entry
 
 
 class EntryFile:
@@ -20,6 +59,9 @@ class EntryFile:
 
     Args:
         path: The file.
+
+    Raises:
+        RecordingError: A line that was finished is no entry.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,17 +70,17 @@ class EntryFile:
         self._sizes = array("L")
         self._kinds = bytearray()
         self._names: list[str] = []
-        self._index()
+        self._index(path)
 
-    def _index(self) -> None:
+    def _index(self, path: Path) -> None:
         numbers, starts, sizes = array("q"), array("q"), array("L")
         kinds, codes, start = bytearray(), dict[str, int](), 0
         while (end := self._lines.find(b"\n", start)) >= 0:
-            entry = orjson.loads(memoryview(self._lines)[start:end])
-            numbers.append(int(entry["n"]))
+            entry = _entry(memoryview(self._lines)[start:end], f"{path}, line {len(numbers) + 1}")
+            numbers.append(entry["n"])
             starts.append(start)
             sizes.append(end - start)
-            kinds.append(codes.setdefault(str(entry["k"]), len(codes)))
+            kinds.append(codes.setdefault(entry["k"], len(codes)))
             start = end + 1
         # Few lines stand out of order: those of texts that were held back.
         for at in sorted(range(len(numbers)), key=numbers.__getitem__):

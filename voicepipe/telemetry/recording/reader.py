@@ -6,25 +6,18 @@ import mmap
 import shutil
 import weakref
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
-from voicepipe.errors import VoicepipeError
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.recording.archive import unpack
-from voicepipe.telemetry.recording.entries import EntryFile
+from voicepipe.telemetry.recording.entries import EntryFile, RecordingError, entries_of
 from voicepipe.telemetry.recording.layout import EVENTS, FORMAT, SOUND, TRACKS, VERSION, Entry
 
 T = TypeVar("T", Turn, ToolRun, Fault)
-
-
-class RecordingError(VoicepipeError, ValueError):
-    """Something that is no recording, or one that this version cannot read."""
 
 
 class Recording:
@@ -146,32 +139,6 @@ class Recording:
         if not path.is_file():
             write_tracks(self.folder)
         return path
-
-
-def entries_of(path: Path) -> Iterator[Entry]:
-    """Return the entries of a file as they stand in it: in order, but for texts that were held back for a while.
-
-    Raises:
-        RecordingError: A line that was finished is no entry.
-    """
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith(b"\n"):
-                return
-            yield _entry(line, f"{path}, line {number}")
-
-
-def _entry(line: bytes, where: str) -> Entry:
-    try:
-        entry: Any = orjson.loads(line)
-        number, at_ms, kind = entry["n"], entry["t"], entry["k"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise RecordingError(f"{where}: is no entry with n, t and k") from None
-    if not (isinstance(number, int) and isinstance(at_ms, int | float) and isinstance(kind, str)):
-        raise RecordingError(
-            f"{where}: n and t are numbers and k a text, not {number!r}, {at_ms!r}, {kind!r}"
-        )
-    return entry
 
 
 def _unpacked(path: Path) -> Path:
