@@ -1,4 +1,4 @@
-"""voicepipe's phone, as `Phone.serve` runs it: webhook, ticket, books, observers and aiohttp's socket around the same pipeline.
+"""voicepipe's phone, as `Phone.serve` runs it: the same pipeline, with webhooks, books, observers and aiohttp's socket.
 
 With `--g711` the API speaks the telephone's coding and nothing is resampled.
 """
