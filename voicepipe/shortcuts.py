@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
+from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.frames import Frame
@@ -83,6 +84,7 @@ class Way:
         self.take: Push = neighbour.queue_frame
         """Takes a frame there."""
         self._events: list[Any] = []
+        self._ends_in: PipelineWorker | None = None
         at: FrameProcessor | None = neighbour
         while at is not None:
             self._around: Push = at.queue_frame
@@ -96,6 +98,8 @@ class Way:
             self._pass(at)
             self._around = push
             owner = getattr(push, "__self__", None)
+            if push == getattr(owner, "_sink_push_frame", None) and type(owner) is PipelineWorker:
+                self._ends_in = owner
             if type(owner) is not Pipeline:
                 break
             self._pass(owner)
@@ -112,6 +116,11 @@ class Way:
                 # Somebody listens to one of those between.
                 await self.neighbour.queue_frame(frame, direction)
                 return
+        worker = self._ends_in
+        if worker is not None and not worker._reached_downstream_types and not worker._foreign_probes:
+            # All that a worker does with sound in the end, unless somebody asked to be told or waits for it to run empty.
+            worker._frames_reaching_sink += 1
+            return
         await self._around(frame, direction)
 
 
