@@ -180,6 +180,12 @@ class Bystander(Passing):
     passed_by = frozenset({InputAudioRawFrame})
 
 
+class Onlooker(Passing):
+    """Has nothing to do with marks, and says so."""
+
+    passed_by = frozenset({PlaybackMarkFrame})
+
+
 class Curious(Bystander):
     """Derives from one that has nothing to do with sound."""
 
@@ -216,8 +222,8 @@ async def test_sound_goes_through_who_is_listened_to_or_watched():
 class Choosy(SelectiveObserver):
     """Wants marks and no other sound."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, observe_every_push: bool = True) -> None:
+        super().__init__(observe_every_push=observe_every_push)
         self.pushed: list[tuple[FrameProcessor, Frame]] = []
         self.processed: list[tuple[FrameProcessor, Frame]] = []
 
@@ -254,6 +260,18 @@ async def test_a_selective_observer_is_told_when_sound_is_pushed_and_not_when_it
     assert (first, mark) in observer.pushed
     assert (first, mark) not in observer.processed
     assert (first, silence) in observer.processed
+
+
+@pytest.mark.parametrize("every_push", [True, False])
+async def test_sound_is_watched_only_at_its_first_hop_if_nobody_wants_more(every_push: bool):
+    first, bystander, last, mark = Passing(), Onlooker(direct=True), Passing(), PlaybackMarkFrame()
+    observer = Choosy(observe_every_push=every_push)
+    await through(first, Passing(direct=True), bystander, last, frames=[mark], observers=(observer,))
+    sources = [source for source, frame in observer.pushed if frame is mark]
+    assert sources[0] is first
+    assert (len(sources) == 1) is not every_push
+    assert (mark in bystander.saw) is every_push
+    assert mark in last.saw
 
 
 async def test_an_observer_that_comes_later_sees_sound_from_there_on():

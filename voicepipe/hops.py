@@ -158,7 +158,7 @@ class SoundHops(FrameProcessor):
         if neighbour is None:
             return
         try:
-            if self.__observer is None or not self.__watchers.see_pushed(kind):
+            if self.__observer is None or not self.__watchers.see_pushed(frame):
                 way = ways.get(kind)
                 if way is None or way.neighbour is not neighbour:
                     way = ways[kind] = Way(neighbour, direction, kind)

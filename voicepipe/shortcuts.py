@@ -8,7 +8,7 @@ time. For this, names of Pipecat's are read that are protected; `tests/test_hops
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
@@ -53,11 +53,16 @@ class Watchers:
         proxies = None if observer is None else vars(observer).get("_proxies")
         given = () if observer is None else (observer,)
         self._all = cast("Iterable[BaseObserver]", proxies if isinstance(proxies, dict) else given)
+        # By id, those that a worker's observer has seen pushed before.
+        pushed = None if observer is None else vars(observer).get("_frames_pushed")
+        self._pushed = cast("Container[int]", () if pushed is None else pushed)
 
-    def see_pushed(self, kind: type[Frame]) -> bool:
-        """Whether any of them is to be told when sound of a kind is pushed."""
-        for one in self._all:  # noqa: SIM110 - `any` takes twice as long
-            if not isinstance(one, SelectiveObserver) or one.observes(kind):
+    def see_pushed(self, frame: Frame) -> bool:
+        """Whether any of them is to be told when sound is pushed: most want a frame only once."""
+        for one in self._all:
+            if not isinstance(one, SelectiveObserver):
+                return True
+            if one.observes(type(frame)) and (one.observe_every_push or frame.id not in self._pushed):
                 return True
         return False
 

@@ -73,7 +73,7 @@ class SessionObserver(SelectiveObserver):
     """
 
     def __init__(self, activity: Activity, listener: Listener) -> None:
-        super().__init__()
+        super().__init__(observe_every_push=False)
         self._activity = activity
         self._listener = listener
         self._siblings: deque[int] = deque(maxlen=_REMEMBERED)
