@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.frames import (
@@ -20,6 +20,7 @@ from voicepipe.frames import (
 )
 from voicepipe.hops import SoundHops
 from voicepipe.pipeline import Pipeline, PipelineWorker, run
+from voicepipe.shortcuts import SelectiveObserver
 
 pytestmark = pytest.mark.virtual_time
 _SOUND = InputAudioRawFrame(bytes(320), 8000, 1)
@@ -179,6 +180,12 @@ class Bystander(Passing):
     passed_by = frozenset({InputAudioRawFrame})
 
 
+class Onlooker(Passing):
+    """Has nothing to do with marks, and says so."""
+
+    passed_by = frozenset({PlaybackMarkFrame})
+
+
 class Curious(Bystander):
     """Derives from one that has nothing to do with sound."""
 
@@ -210,6 +217,61 @@ async def test_sound_goes_through_who_is_listened_to_or_watched():
     bystander, observer = Bystander(direct=True), Keeping()
     await through(Passing(), bystander, frames=[_SOUND], observers=(observer,))
     assert bystander.saw_of(InputAudioRawFrame) == [_SOUND]
+
+
+class Choosy(SelectiveObserver):
+    """Wants marks and no other sound."""
+
+    def __init__(self, *, observe_every_push: bool = True) -> None:
+        super().__init__(observe_every_push=observe_every_push)
+        self.pushed: list[tuple[FrameProcessor, Frame]] = []
+        self.processed: list[tuple[FrameProcessor, Frame]] = []
+
+    def observes(self, frame_type: type[Frame]) -> bool:
+        return frame_type is PlaybackMarkFrame
+
+    async def on_push_frame(self, data: FramePushed) -> None:
+        self.pushed.append((data.source, data.frame))
+
+    async def on_process_frame(self, data: FrameProcessed) -> None:
+        self.processed.append((data.processor, data.frame))
+
+
+async def test_sound_that_no_observer_wants_goes_as_if_there_were_none():
+    first, bystander, observer, mark = Passing(), Bystander(direct=True), Choosy(), PlaybackMarkFrame()
+    await through(first, bystander, frames=[_SOUND, mark], observers=(observer,))
+    assert bystander.saw_of(InputAudioRawFrame) == []
+    assert (first, mark) in observer.pushed
+    assert (first, _SOUND) not in observer.pushed
+    bystander, observer, keeping = Bystander(direct=True), Choosy(), Keeping()
+    await through(first, bystander, frames=[_SOUND], observers=(observer, keeping))
+    assert bystander.saw_of(InputAudioRawFrame) == [_SOUND]
+    assert (first, bystander, _SOUND) in keeping.pushed
+
+
+async def test_a_selective_observer_is_told_when_sound_is_pushed_and_not_when_it_is_processed():
+    first, observer, mark, silence = (
+        Passing(direct=True),
+        Choosy(),
+        PlaybackMarkFrame(),
+        UserStoppedSpeakingFrame(),
+    )
+    await through(first, frames=[mark, silence], observers=(observer,))
+    assert (first, mark) in observer.pushed
+    assert (first, mark) not in observer.processed
+    assert (first, silence) in observer.processed
+
+
+@pytest.mark.parametrize("every_push", [True, False])
+async def test_sound_is_watched_only_at_its_first_hop_if_nobody_wants_more(every_push: bool):
+    first, bystander, last, mark = Passing(), Onlooker(direct=True), Passing(), PlaybackMarkFrame()
+    observer = Choosy(observe_every_push=every_push)
+    await through(first, Passing(direct=True), bystander, last, frames=[mark], observers=(observer,))
+    sources = [source for source, frame in observer.pushed if frame is mark]
+    assert sources[0] is first
+    assert (len(sources) == 1) is not every_push
+    assert (mark in bystander.saw) is every_push
+    assert mark in last.saw
 
 
 async def test_an_observer_that_comes_later_sees_sound_from_there_on():

@@ -36,6 +36,7 @@ LAYERS = [
     "shortcuts",
     "frames",
     "quick_socket",
+    "loops",
     "errors",
     "plain_words",
 ]

@@ -125,11 +125,13 @@ class _DecodedWhenRead:
         self.coded = b""
 
     def __post_init__(self) -> None:
-        # What counts samples there would decode.
-        coded, self.coded = self.coded, b""
-        super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - the frame's
-        if not self._pcm:
-            self.coded, self.num_frames = coded, len(coded)
+        if self.coded and not self._pcm:
+            # What Pipecat does for sound counts its samples, which would decode it.
+            Frame.__post_init__(self)  # pyright: ignore[reportArgumentType] - a part of a frame
+            self.num_frames = len(self.coded)
+        else:
+            self.coded = b""
+            super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - the frame's
 
     def __str__(self) -> str:
         # Pipecat makes the text of every frame that it pushes, traced or not; that of sound counts its bytes.

@@ -29,7 +29,7 @@ from voicepipe.frames import (
     SystemFrame,
     TTSAudioRawFrame,
 )
-from voicepipe.shortcuts import EVENTS, Way, watchers
+from voicepipe.shortcuts import EVENTS, Watchers, Way
 
 SOUND: Final = frozenset(
     {
@@ -70,7 +70,7 @@ class SoundHops(FrameProcessor):
         await super().setup(setup)
         # Reading an attribute of a setup takes as long as the rest of a hop.
         self.__observer, self.__clock = setup.observer, setup.clock
-        self.__watchers = watchers(setup.observer)
+        self.__watchers = Watchers(setup.observer)
         self.__is_set_up = True
         self.__look_for_listeners()
 
@@ -142,7 +142,7 @@ class SoundHops(FrameProcessor):
         """Do what is to be done with every frame; with sound, only the observers are told."""
         if type(frame) not in SOUND or not self.__is_quick:
             await super().process_frame(frame, direction)
-        elif self.__watchers and self.__observer is not None:
+        elif self.__observer is not None and self.__watchers.see_processed():
             await self.__observer.on_process_frame(
                 FrameProcessed(self, frame, direction, self.__clock.get_time())
             )
@@ -158,15 +158,14 @@ class SoundHops(FrameProcessor):
         if neighbour is None:
             return
         try:
-            if not self.__watchers:
+            if self.__observer is None or not self.__watchers.see_pushed(frame):
                 way = ways.get(kind)
                 if way is None or way.neighbour is not neighbour:
                     way = ways[kind] = Way(neighbour, direction, kind)
                 await way.take(frame, direction)
                 return
-            if self.__observer is not None:
-                pushed = FramePushed(self, neighbour, frame, direction, self.__clock.get_time())
-                await self.__observer.on_push_frame(pushed)
+            pushed = FramePushed(self, neighbour, frame, direction, self.__clock.get_time())
+            await self.__observer.on_push_frame(pushed)
             await neighbour.queue_frame(frame, direction)
         except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
             await _tell(self, "Uncaught exception", error)

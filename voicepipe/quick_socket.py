@@ -231,17 +231,21 @@ class QuickConnection(Connection):
         return True
 
     def _framed(self, message: bytes) -> bytes:
-        size, masked = len(message), 0 if self._is_server else 0x80
-        if size < 126:
-            head = bytes((_WHOLE_TEXT, masked | size))
-        elif size < 65536:
-            head = bytes((_WHOLE_TEXT, masked | 126, size >> 8, size & 0xFF))
-        else:
-            head = bytes((_WHOLE_TEXT, masked | 127)) + size.to_bytes(8, "big")
         if self._is_server:
-            return head + message
+            return head_of_text(len(message)) + message
+        head = head_of_text(len(message), is_masked=True)
         mask = os.urandom(4)
         return head + mask + apply_mask(message, mask)
+
+
+def head_of_text(size: int, *, is_masked: bool = False) -> bytes:
+    """Return the head of a frame that is a whole text message of so many bytes; a mask, if there is one, follows it."""
+    masked = 0x80 if is_masked else 0
+    if size < 126:
+        return bytes((_WHOLE_TEXT, masked | size))
+    if size < 65536:
+        return bytes((_WHOLE_TEXT, masked | 126, size >> 8, size & 0xFF))
+    return bytes((_WHOLE_TEXT, masked | 127)) + size.to_bytes(8, "big")
 
 
 def _longest_message(protocol: Protocol) -> int | None:

@@ -7,11 +7,13 @@ time. For this, names of Pipecat's are read that are protected; `tests/test_hops
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
+from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.frames import Frame
@@ -29,16 +31,47 @@ EVENTS: Final = (
 """Those of a frame's way through a processor."""
 
 
-def watchers(observer: BaseObserver | None) -> Mapping[Any, Any] | tuple[Any, ...]:
-    """Return what holds those who watch a pipeline, now and later; empty as long as there are none.
+class SelectiveObserver(BaseObserver):
+    """An observer that says which frames it wants. Of sound it is told when that is pushed, not when it is processed.
+
+    Sound that no observer of a pipeline wants moves as if there were none.
+    """
+
+    @abstractmethod
+    def observes(self, frame_type: type[Frame]) -> bool:
+        """Whether frames of a class are wanted; always the same of one class."""
+
+
+class Watchers:
+    """Those who watch a pipeline, now and later.
 
     Args:
         observer: The pipeline's; a worker's passes on to those that were given to the worker.
     """
-    if observer is None:
-        return ()
-    proxies = vars(observer).get("_proxies")
-    return cast("Mapping[Any, Any]", proxies) if isinstance(proxies, dict) else (observer,)
+
+    def __init__(self, observer: BaseObserver | None) -> None:
+        proxies = None if observer is None else vars(observer).get("_proxies")
+        given = () if observer is None else (observer,)
+        self._all = cast("Iterable[BaseObserver]", proxies if isinstance(proxies, dict) else given)
+        # By id, those that a worker's observer has seen pushed before.
+        pushed = None if observer is None else vars(observer).get("_frames_pushed")
+        self._pushed = cast("Container[int]", () if pushed is None else pushed)
+
+    def see_pushed(self, frame: Frame) -> bool:
+        """Whether any of them is to be told when sound is pushed: most want a frame only once."""
+        for one in self._all:
+            if not isinstance(one, SelectiveObserver):
+                return True
+            if one.observes(type(frame)) and (one.observe_every_push or frame.id not in self._pushed):
+                return True
+        return False
+
+    def see_processed(self) -> bool:
+        """Whether any of them is to be told when sound is processed."""
+        for one in self._all:  # noqa: SIM110 - `any` takes twice as long
+            if not isinstance(one, SelectiveObserver):
+                return True
+        return False
 
 
 class Way:
@@ -56,6 +89,7 @@ class Way:
         self.take: Push = neighbour.queue_frame
         """Takes a frame there."""
         self._events: list[Any] = []
+        self._ends_in: PipelineWorker | None = None
         at: FrameProcessor | None = neighbour
         while at is not None:
             self._around: Push = at.queue_frame
@@ -69,6 +103,8 @@ class Way:
             self._pass(at)
             self._around = push
             owner = getattr(push, "__self__", None)
+            if push == getattr(owner, "_sink_push_frame", None) and type(owner) is PipelineWorker:
+                self._ends_in = owner
             if type(owner) is not Pipeline:
                 break
             self._pass(owner)
@@ -85,6 +121,11 @@ class Way:
                 # Somebody listens to one of those between.
                 await self.neighbour.queue_frame(frame, direction)
                 return
+        worker = self._ends_in
+        if worker is not None and not worker._reached_downstream_types and not worker._foreign_probes:
+            # All that a worker does with sound in the end, unless somebody asked to be told or waits for it to run empty.
+            worker._frames_reaching_sink += 1
+            return
         await self._around(frame, direction)
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import FramePushed
 
 from voicepipe.agents.activity import Activity
 from voicepipe.agents.events import ErrorEvent, ModelError, UserInputTranscribedEvent
@@ -31,6 +31,7 @@ from voicepipe.frames import (
 )
 from voicepipe.realtime.events import UserTranscript
 from voicepipe.realtime.translation import wants_answer
+from voicepipe.shortcuts import SelectiveObserver
 
 _REMEMBERED: Final = 256
 
@@ -63,7 +64,7 @@ class Listener(Protocol):
         ...
 
 
-class SessionObserver(BaseObserver):
+class SessionObserver(SelectiveObserver):
     """Sees every frame once, keeps an activity and tells a listener.
 
     Args:
@@ -72,10 +73,14 @@ class SessionObserver(BaseObserver):
     """
 
     def __init__(self, activity: Activity, listener: Listener) -> None:
-        super().__init__()
+        super().__init__(observe_every_push=False)
         self._activity = activity
         self._listener = listener
         self._siblings: deque[int] = deque(maxlen=_REMEMBERED)
+
+    def observes(self, frame_type: type[Frame]) -> bool:
+        """Whether a frame is about the session."""
+        return frame_type in self._ACTIONS
 
     async def on_push_frame(self, data: FramePushed) -> None:
         """Take note of a frame at its first hop; of a broadcast one, of the copy that goes first."""

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, overload
 
 from pipecat.transports.base_transport import BaseTransport
 
+from voicepipe import loops
 from voicepipe.agents.commands import Options, options_of
 from voicepipe.agents.events import CloseEvent
 from voicepipe.agents.job import Job, JobContext, OnSession
@@ -120,7 +121,7 @@ class AgentServer:
         """
         options = options_of(argv)
         try:
-            code = asyncio.run(self._run(options))
+            code = loops.run(self._run(options))
         except (VoicepipeError, FileNotFoundError) as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 - it is a command line
             raise SystemExit(1) from None

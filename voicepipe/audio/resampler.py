@@ -199,10 +199,11 @@ class _Side(Generic[_Sound]):
             frames = self.end()
             self._stream = stream
         self._last = frame
-        pcm = stream.process(frame.audio)
+        sound = frame.audio
+        pcm = stream.process(sound)
         if not pcm:
             return frames
-        if pcm is not frame.audio:
+        if pcm is not sound:
             # A copy, with the id and all else: an observer may still hold the frame as it came.
             frame = _twin(frame)
             frame.audio, frame.sample_rate, frame.num_frames = pcm, out_rate, len(pcm) // 2

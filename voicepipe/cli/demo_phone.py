@@ -14,6 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from voicepipe import loops
 from voicepipe.cli.call_tables import lines_of
 from voicepipe.cli.engine_name import EngineName
 from voicepipe.cli.engines import ENGINES, Place
@@ -71,7 +72,7 @@ def run_demo_phone(
         engine = speech_engine(speech)
         question = Say(spoken(engine, QUESTION), QUESTION)
     demo = _Demo(carrier, out, engine, question, console)
-    passed = [asyncio.run(demo.call(name)) for name in engines]
+    passed = [loops.run(demo.call(name)) for name in engines]
     return Exit.OK if all(passed) else Exit.NO_ANSWER
 
 

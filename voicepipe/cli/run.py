@@ -14,6 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
+from voicepipe import loops
 from voicepipe.browser import About, Bot, BrowserServer
 from voicepipe.cli import built_in_bot
 from voicepipe.cli.bot_file import BotFile, BotFunction
@@ -56,7 +57,7 @@ def run_page(
     file = BotFile(path) if path is not None else None
     bot = file.load() if file is not None else built_in_bot.bot
     watched = Watch() if watch else None
-    asyncio.run(
+    loops.run(
         _serve(
             file if dev else None,
             bot,

@@ -259,7 +259,10 @@ class PhoneServer:
             return web.Response(status=403)
         response = web.WebSocketResponse(max_msg_size=self._limits.message_bytes, compress=False, timeout=2.0)
         await response.prepare(request)
-        socket = AiohttpSocket(response)
+        if request.transport is None:
+            # The carrier has gone meanwhile.
+            return response
+        socket = AiohttpSocket(response, request.transport)
         limits = StreamLimits(
             start_secs=self._limits.stream_wait_secs, silent_secs=self._limits.silent_stream_secs
         )

@@ -109,7 +109,7 @@ class Inputs:
         if frame.num_channels != 1:
             await self._refuse_channels(frame.num_channels)
             return
-        if isinstance(frame, CodedInputAudioRawFrame) and await self._hear_coded(frame):
+        if isinstance(frame, CodedInputAudioRawFrame) and frame.coded and await self._hear_coded(frame):
             return
         service, pcm = self._service, frame.audio
         rate = service.session.input_sample_rate
@@ -127,7 +127,7 @@ class Inputs:
     async def _hear_coded(self, frame: CodedInputAudioRawFrame) -> bool:
         """Send sound as it is coded, if the wire takes it so and nobody here needs to look into it."""
         service = self._service
-        if not frame.coded or self._resampler is not None or not service.turns.lets_all_through:
+        if self._resampler is not None or not service.turns.lets_all_through:
             return False
         outputs = service.append_coded(frame.coding, frame.coded)
         if outputs is None:

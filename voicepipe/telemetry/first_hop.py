@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from pipecat.observers.base_observer import BaseObserver, FramePushed
+from pipecat.observers.base_observer import FramePushed
 
 from voicepipe.frames import Frame
+from voicepipe.shortcuts import SelectiveObserver
 
 
-class FirstHopObserver(BaseObserver):
+class FirstHopObserver(SelectiveObserver):
     """Is told of each frame at its first hop; of a broadcast one, of the copy that goes first."""
 
     def __init__(self) -> None:
         super().__init__(observe_every_push=False)
         self._seen: set[int] = set()
-
-    @abstractmethod
-    def observes(self, frame_type: type[Frame]) -> bool:
-        """Whether frames of a class are wanted."""
 
     @abstractmethod
     def observed(self, frame: Frame, at_ms: float) -> None:

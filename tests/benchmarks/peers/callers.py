@@ -19,6 +19,7 @@ import orjson
 from tests.benchmarks.peers.api import now_ms
 from tests.benchmarks.peers.light_socket import Socket
 from tests.benchmarks.peers.marks import NUMBERS, Finder, mark
+from tests.benchmarks.peers.ringing import Line, ring
 from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
 
 FRAME_MS = 20
@@ -51,6 +52,8 @@ class Caller:
         self.first_sound_ms: float | None = None
         self.is_up = asyncio.Event()
         self._id = f"MZ{number:032x}".encode()
+        self._call_id = b"CA" + self._id[2:]
+        self._parameters = b"{}"
         self._digits = [number >> 8 & 15, number >> 4 & 15, number & 15]
         self._frames = count(1)
         self._marks = count(0)
@@ -63,11 +66,15 @@ class Caller:
 
     # The call.
 
-    async def connect(self, host: str, port: int, path: str) -> None:
+    async def connect(self, host: str, port: int, path: str, webhook: str) -> None:
         loop = asyncio.get_running_loop()
         self.began_ms = now_ms()
+        line = await ring(host, port, webhook, self._call_id.decode()) if webhook else Line(path)
+        self._parameters = orjson.dumps(line.parameters)
         _, self._socket = await loop.create_connection(
-            lambda: Socket(on_open=self._open, on_message=self._message, on_close=self._closed, path=path),
+            lambda: Socket(
+                on_open=self._open, on_message=self._message, on_close=self._closed, path=line.path
+            ),
             host,
             port,
         )
@@ -84,8 +91,8 @@ class Caller:
         socket.send(b'{"event":"connected","protocol":"Call","version":"1.0.0"}')
         socket.send(
             b'{"event":"start","sequenceNumber":"1","streamSid":"%s","start":{"streamSid":"%s","accountSid":"AC%032x",'
-            b'"callSid":"CA%s","tracks":["inbound"],"customParameters":{},"mediaFormat":{"encoding":"audio/x-mulaw",'
-            b'"sampleRate":8000,"channels":1}}}' % (self._id, self._id, 1, self._id[2:])
+            b'"callSid":"%s","tracks":["inbound"],"customParameters":%s,"mediaFormat":{"encoding":"audio/x-mulaw",'
+            b'"sampleRate":8000,"channels":1}}}' % (self._id, self._id, 1, self._call_id, self._parameters)
         )
         self._next_ms = now_ms() + FRAME_MS
         self._schedule()
@@ -191,7 +198,7 @@ async def _run(options: argparse.Namespace) -> None:
     _tell("there")
     port = int(await lines.readline())
     warm = Caller(0xFFF)
-    await warm.connect("127.0.0.1", port, options.path)
+    await warm.connect("127.0.0.1", port, options.path, options.webhook)
     if not await _up([warm]):
         _tell("silent", now_ms=now_ms())
         return
@@ -207,7 +214,7 @@ async def _run(options: argparse.Namespace) -> None:
         # Spread evenly, a little off the frames' beat, so that the calls' frames do not come together.
         at_ms = began_ms + index * (FRAME_MS + FRAME_MS / options.calls)
         await asyncio.sleep(max(0.0, at_ms - now_ms()) / 1000)
-        await caller.connect("127.0.0.1", port, options.path)
+        await caller.connect("127.0.0.1", port, options.path, options.webhook)
     is_up = await _up(callers)
     await asyncio.sleep(1.0)
     _tell("steady", is_up=is_up, now_ms=now_ms())
@@ -224,6 +231,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--path", default="/media")
+    parser.add_argument("--webhook", default="")
     import uvloop
 
     uvloop.run(_run(parser.parse_args()))

@@ -26,6 +26,7 @@ class Bot:
         environment: Where it runs.
         arguments: Its options.
         path: Where it takes calls.
+        webhook: Where it is told of a call first, and says where it takes it; empty if there is no such thing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Bot:
     environment: str
     arguments: tuple[str, ...] = ()
     path: str = "/media"
+    webhook: str = ""
 
 
 BOTS = {
@@ -40,6 +42,12 @@ BOTS = {
     "floor-transcoding": Bot("bare relay, transcoding", "relay", "pipecat", ("--transcode",)),
     "voicepipe": Bot("voicepipe, transcoding", "voicepipe", "pipecat"),
     "voicepipe-g711": Bot("voicepipe, G.711 straight through", "voicepipe", "pipecat", ("--g711",)),
+    "voicepipe-phone": Bot(
+        "voicepipe's phone, transcoding", "voicepipe_phone", "pipecat", webhook="/twilio/voice"
+    ),
+    "voicepipe-phone-g711": Bot(
+        "voicepipe's phone, G.711 through", "voicepipe_phone", "pipecat", ("--g711",), webhook="/twilio/voice"
+    ),
     "pipecat": Bot("Pipecat 1.14, as its examples", "pipecat", "pipecat"),
     "pipecat-bare": Bot("Pipecat 1.14, without aggregators", "pipecat", "pipecat", ("--bare",)),
     "livekit": Bot("LiveKit Agents 1.8.9, without a room", "livekit", "livekit"),
@@ -106,7 +114,7 @@ async def measure(bot: Bot, *, calls: int, seconds: float, cores: Cores) -> Meas
         ChildProcessError: A process ended, or the bot did not answer the first call.
     """
     prefix = "tests.benchmarks.peers"
-    options = ["--calls", str(calls), "--seconds", str(seconds), "--path", bot.path]
+    options = ["--calls", str(calls), "--seconds", str(seconds), "--path", bot.path, "--webhook", bot.webhook]
     async with (
         Process("pipecat", cores.api, f"{prefix}.api") as api,
         Process("pipecat", cores.callers, f"{prefix}.callers", *options) as callers,
