@@ -1,10 +1,10 @@
 """Many telephone calls on loopback: at once, one after another, and while the phone ends.
 
-python -m tests.reliability.soak                          50 calls at once for ten minutes, then 1,000 short ones, then the ends
+python -m tests.reliability.soak                  50 calls for ten minutes, 1,000 short ones, both ends
 python -m tests.reliability.soak --calls 20 --minutes 1 --short 100
 
-It prints a table for `docs/reliability.md` and fails if something was lost, left over or not answered. A time beyond its stated
-bound is told and fails only with `--strict`, since how late things are is the machine's doing as well.
+It prints a table for `docs/reliability.md` and fails if something was lost, left over or not answered. A time beyond its
+stated bound is told and fails only with `--strict`, since how late things are is the machine's doing as well.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ While the most calls run that the phones take, a few more ring, and have to hear
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.reliability.soak.footprint import Footprint, footprint, settled
+from tests.reliability.soak.footprint import Footprint, settled
 from tests.reliability.soak.sound import LINE_BYTES_PER_MS, Ledger, Line, gaps_ms, late_ms, now_ms
 from tests.support.phones import CARRIERS, FakeCarrier
 from tests.support.tones import spoken, tone_server
@@ -270,10 +271,15 @@ async def load(*, at_once: int, secs: float, short: int, folder: Path | None = N
         await first.over()
         before = await settled()
         callers = Callers(desks, ledger)
-        await _all_at_once(callers, at_once, secs)
-        await callers.over()
-        await _one_after_another(callers, short, max(1, min(LINES, at_once // 6)))
-        await callers.over()
+        # As `Phone.serve` does, which also says why.
+        gc.freeze()
+        try:
+            await _all_at_once(callers, at_once, secs)
+            await callers.over()
+            await _one_after_another(callers, short, max(1, min(LINES, at_once // 6)))
+            await callers.over()
+        finally:
+            gc.unfreeze()
         after = await settled(before)
     return Load(callers.heard, EXTRA * len(desks), callers.failed, before, after)
 
