@@ -34,7 +34,7 @@ async def test_what_is_lost_or_missing_is_told():
     heard = done.heard
     heard.lost_bytes, heard.silent, heard.busy = 3, ["hello 1: TimeoutError: "], 5
     heard.late_ms, heard.gaps_ms = [200.0] * 10, [12.0]
-    told = " ".join(Load(heard, 6, ["the line broke"], done.before, done.after).problems())
+    told = " ".join(Load(heard, 6, ["the line broke"], 0.5, done.before, done.after).problems())
     for part in ("3 bytes", "1 questions", "5 of 6", "hello 1", "the line broke"):
         assert part in told
     assert done.over_bounds() == ["sound: p99 is above 100 ms", "1 gaps within answers"]

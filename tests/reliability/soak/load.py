@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,7 @@ class Load:
         heard: What callers noticed.
         extra: How many calls too many there were.
         failed: Calls that ended with an error, by the phones' account.
+        core_share: How much of one core this process, callers and server included, took while most calls ran.
         before: What the process held.
         after: What it held when all calls were over.
     """
@@ -95,6 +97,7 @@ class Load:
     heard: Heard
     extra: int
     failed: list[str]
+    core_share: float
     before: Footprint
     after: Footprint
 
@@ -274,14 +277,16 @@ async def load(*, at_once: int, secs: float, short: int, folder: Path | None = N
         # As `Phone.serve` does, which also says why.
         gc.freeze()
         try:
+            began, used = time.monotonic(), time.process_time()
             await _all_at_once(callers, at_once, secs)
+            core_share = (time.process_time() - used) / (time.monotonic() - began)
             await callers.over()
             await _one_after_another(callers, short, max(1, min(LINES, at_once // 6)))
             await callers.over()
         finally:
             gc.unfreeze()
         after = await settled(before)
-    return Load(callers.heard, EXTRA * len(desks), callers.failed, before, after)
+    return Load(callers.heard, EXTRA * len(desks), callers.failed, core_share, before, after)
 
 
 async def _pause(call: LocalCall, length_ms: float) -> None:

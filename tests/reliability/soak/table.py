@@ -32,6 +32,7 @@ def load_table(done: Load, secs: float) -> str:
             "none lost",
         ),
         ("calls too many that heard the busy tone", f"{heard.busy} of {done.extra}", "all"),
+        ("of one core, while most calls ran, callers and server included", f"{done.core_share:.0%}", ""),
         ("memory before / after, MB", f"{before.memory / 1e6:.1f} / {after.memory / 1e6:.1f}", ""),
         ("tasks before / after", f"{before.tasks} / {after.tasks}", "no more"),
         ("descriptors before / after", f"{before.descriptors} / {after.descriptors}", "no more"),
