@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from voicepipe.errors import CallNotTakenError
 from voicepipe.local import LocalServer
 from voicepipe.local.carriers import LocalCall
 from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits
+from voicepipe.transports.sound import Sound
 
 SCRIPT: Final = """
 otherwise: "What?"
@@ -224,7 +226,7 @@ class Callers:
 
     async def _ask(self, call: LocalCall, words: str, line: Line) -> None:
         before, before_ms = self._ledger.said_to(words).answers, call.played_ms
-        await call.say(spoken(words, 8000))
+        await call.say(_said(words))
         asked_ms = now_ms()
 
         def is_heard() -> bool:
@@ -287,6 +289,12 @@ async def load(*, at_once: int, secs: float, short: int, folder: Path | None = N
             gc.unfreeze()
         after = await settled(before)
     return Load(callers.heard, EXTRA * len(desks), callers.failed, core_share, before, after)
+
+
+@lru_cache(maxsize=64)
+def _said(words: str) -> Sound:
+    """Return words as sound; making it takes milliseconds, in which no call hears anything."""
+    return spoken(words, 8000)
 
 
 async def _pause(call: LocalCall, length_ms: float) -> None:
