@@ -50,7 +50,7 @@ check: lint types test docs ## what CI runs
 bench: $(READY) ## the benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
-soak: $(READY) ## 50 calls at once for ten minutes, then 1,000 short ones
+soak: $(READY) ## 50 calls for ten minutes, 1,000 short ones, SIGKILL and SIGTERM
 	@$(BIN)/python -m tests.reliability.soak
 
 bench-peers: $(READY) ## the benchmarks against peers, and their page

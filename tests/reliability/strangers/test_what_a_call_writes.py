@@ -13,17 +13,31 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from loguru import logger
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 from typer.testing import CliRunner
 
 from tests.support.phones import SECRET, FakeCarrier
 from tests.support.tones import spoken, tone_server
 from voicepipe.cli.calls import app
+from voicepipe.frames import LLMUpdateSettingsFrame
 from voicepipe.phone import CallHooks, OpenAIRealtime
+from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
 from voicepipe.telemetry.metrics import CallMetrics
 from voicepipe.telemetry.recording import CallRecorder
+from voicepipe.telemetry.tracing import CallTraces
 
 KEY = "sk-planted-5f1d7c0e9b"
+MCP_SECRETS = {"authorization": "planted-mcp-token-7731", "header": "planted-mcp-header-9042"}
+MCP = {
+    "type": "mcp",
+    "server_label": "docs",
+    "server_url": "https://docs.example/mcp",
+    "authorization": MCP_SECRETS["authorization"],
+    "headers": {"X-Docs-Pass": MCP_SECRETS["header"]},
+}
 CALLERS = {
     "a forged line": "+1555\n2026-01-01 00:00:00.000 | ERROR    | all is lost\r\nx",
     "a terminal": "+1555\x1b[2J\x1b]0;owned\x07\u202e\u2028x",
@@ -82,17 +96,25 @@ async def written(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         """
         raise LookupError(f"no {city}\n2026 ERROR all is lost \x1b[2J")
 
-    recorders = []
-
-    def watched(call):
-        recorders.append(CallRecorder(tmp_path / f"recording-{len(recorders)}"))
-        return [recorders[-1], metrics.observer()]
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    traces = CallTraces(provider, content=True)
+    on_wire: list[str] = []
 
     async with tone_server() as server, FakeCarrier("twilio") as far:
+        engine = OpenAIRealtime(api_key=KEY, base_url=server.url)
+        settings = SessionProperties(tools=[MCP])
+        service = OpenAIRealtimeLLMService(api_key=KEY, base_url=server.url, session_properties=settings)
+        service.wire_link.taps.append(lambda way, message: on_wire.append(message.decode()))
+
+        def watched(call):
+            return [CallRecorder(tmp_path / "recording", [service]), metrics.observer(), traces.observer()]
+
         phone = far.phone(records=tmp_path / "calls.sqlite", pipeline_observers=watched)
         errors: list[str] = []
         agent = phone.agent(
-            engine=OpenAIRealtime(api_key=KEY, base_url=server.url),
+            engine=service,
             tools=[get_weather],
             hooks=CallHooks(on_error=lambda call, message: errors.append(message)),
         )
@@ -101,21 +123,28 @@ async def written(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             written.tokens = [*stream.parameters.values()]
             async with far.local_call(call_id, stream) as call:
                 [running] = phone.calls
+                # What is refused is told with what was wrong, and there is a secret beside it.
+                await service.queue_frame(LLMUpdateSettingsFrame(settings={"tools": [MCP], "voice": 1}))
                 await call.say(spoken("what is the weather in paris"))
                 await call.until_answered()
                 written.shown += [repr(running), repr(agent), repr(phone.carrier), repr(phone), stream.url]
+                written.shown += [repr(engine), repr(service), repr(service.session_properties)]
             result = await running.result()
     logger.remove(sink)
-    assert errors, "the function was to fail"
+    assert any("voice" in error for error in errors), "the update was to be refused"
     written.shown += [repr(result), str(result), *errors, generate_latest(registry).decode()]
+    written.shown += [span.to_json() for span in spans.get_finished_spans()]
+    for secret in MCP_SECRETS.values():
+        assert any(secret in message for message in on_wire), "it was to go to the API"
     yield written
 
 
 def has_no_secret(written: Written) -> None:
     files = written.files()
-    assert {name.partition("/")[0] for name in files} >= {"calls.sqlite", "recording-0"}
+    assert {name.partition("/")[0] for name in files} >= {"calls.sqlite", "recording"}
     assert written.lines
-    for secret in (KEY, SECRET, *written.tokens):
+    assert MCP["server_url"].encode() in files["recording/events.jsonl"]
+    for secret in (KEY, SECRET, *MCP_SECRETS.values(), *written.tokens):
         for text in (*written.lines, *written.shown):
             assert secret not in text
         for name, content in files.items():

@@ -58,11 +58,13 @@ def test_a_value_is_masked_at_any_depth_and_by_its_name():
     value = {
         "a": [{"card": CARD, "n": 4111111111111111, "at": 1795252238236}],
         "api_key": "hunter2",
+        "tools": [{"type": "mcp", "authorization": "hunter2", "headers": {"X-Docs-Pass": "hunter2"}}],
         "input_tokens": 3,
     }
     assert Masking().matcher().value(value) == {
         "a": [{"card": MASK, "n": MASK, "at": 1795252238236}],
         "api_key": MASK,
+        "tools": [{"type": "mcp", "authorization": MASK, "headers": {"X-Docs-Pass": MASK}}],
         "input_tokens": 3,
     }
 

@@ -118,6 +118,9 @@ class Matcher:
     def _named(self, name: str, value: Any) -> Any:
         if isinstance(value, str | int) and not isinstance(value, bool) and _SECRET_NAMES.search(name):
             return MASK
+        if name.lower() == "headers" and isinstance(value, Mapping):
+            # Of an MCP tool's server, which may call the header with its key as it likes.
+            return {self.text(str(one)): MASK for one in cast("Mapping[Any, Any]", value)}
         return self.value(value)
 
 
