@@ -16,7 +16,7 @@ from tests.benchmarks.peers.suite import ADDED_MS, Results
 PAGE = ROOT / "docs" / "benchmarks.md"
 CHARTS = ROOT / "docs" / "benchmarks"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
-_FLOOR_OF = {"voicepipe-g711": "floor", "floor": "floor", "patter": "floor"}
+_FLOOR_OF = dict.fromkeys(("voicepipe-g711", "voicepipe-phone-g711", "floor", "patter"), "floor")
 """Against which floor a bot is set, where it is not the transcoding one: both ends speak G.711."""
 _CHARTS = {
     "cpu_ms": ("Processor time a second and call", "ms"),
