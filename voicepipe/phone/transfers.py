@@ -7,6 +7,7 @@ bot has the caller back.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -65,7 +66,8 @@ class Transfers:
         self._task: asyncio.Task[None] | None = None
         self._warm: WarmTransfer | None = None
         self._person_call_id = ""
-        self._left: Conversation | None = None
+        # Calls that are over are remembered for a while; their conversations need not be.
+        self._left: weakref.ref[Conversation] | None = None
 
     @property
     def is_on_hold(self) -> bool:
@@ -74,7 +76,7 @@ class Transfers:
 
     def has_ended(self, conversation: Conversation | None) -> bool:
         """Whether a conversation was over because the caller was to wait."""
-        return conversation is not None and self._left is conversation
+        return conversation is not None and self._left is not None and self._left() is conversation
 
     # What the call wishes.
 
@@ -181,7 +183,7 @@ class Transfers:
     async def _hand_over(
         self, conversation: Conversation, wish: WarmTransfer, unreached_message: str
     ) -> None:
-        self._warm, self._left = wish, conversation
+        self._warm, self._left = wish, weakref.ref(conversation)
         self._person_call_id, self.unreached_message = "", unreached_message
         self._diary.transfer_begins("warm", wish.to)
         try:
