@@ -14,6 +14,7 @@ from pipecat.frames.frames import ErrorCategory
 from pipecat.observers.base_observer import BaseObserver, FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 
+from voicepipe import pipeline as pipeline_module
 from voicepipe.frames import CancelFrame, EndFrame, EndWorkerFrame, Frame, StartFrame, StopFrame, TextFrame
 from voicepipe.pipeline import (
     Pipeline,
@@ -322,3 +323,23 @@ async def test_the_names_from_before_work_without_a_warning():
         await task.queue_frames([TextFrame("hello"), EndFrame()])
         await PipelineRunner(handle_sigint=False).run(task)
     assert passing.names().count("TextFrame") == 1
+
+
+def test_a_loop_that_is_closed_under_a_pipeline_ends_it(monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_CLOSING_SECS", 0.01)
+    runs: list[asyncio.Task] = []
+
+    async def leave() -> None:
+        started = asyncio.Event()
+
+        async def on_started(_worker: object) -> None:
+            started.set()
+
+        runs.append(
+            asyncio.create_task(run(Pipeline([Passing()]), handle_signals=False, on_started=on_started))
+        )
+        await started.wait()
+
+    # As `asyncio.run` does when a program forgets a pipeline that runs.
+    asyncio.run(leave())
+    assert runs[0].cancelled()

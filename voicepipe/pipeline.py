@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline
@@ -25,6 +25,9 @@ from voicepipe.frames import CancelFrame, EndFrame, ErrorFrame, Frame, StopFrame
 
 PipelineTask = PipelineWorker
 """The name `PipelineWorker` had before, as the seeds' bots know it (seed row S002-39)."""
+
+_CLOSING_SECS: Final = 1.0
+"""How long a pipeline has to end by itself when its loop is being closed."""
 
 EndReason: TypeAlias = Literal["ended", "cancelled", "signal", "failed", "idle"]
 OnStarted: TypeAlias = Callable[[PipelineWorker], Awaitable[None]]
@@ -114,7 +117,7 @@ async def run(
             await asyncio.shield(task)
         except asyncio.CancelledError:
             await runner.cancel("the task that ran the pipeline was cancelled")
-            await _outlast(task)
+            await _outlast(task, worker)
             raise
         finally:
             await ending.close()
@@ -137,11 +140,17 @@ def _worker(
     )
 
 
-async def _outlast(task: asyncio.Task[None]) -> None:
+async def _outlast(task: asyncio.Task[None], worker: PipelineWorker) -> None:
     """Wait for a task to end, however often the wait is cancelled: what it cleans up must not be left half done."""
     while not task.done():
         with suppress(asyncio.CancelledError):
-            await asyncio.wait([task])
+            await asyncio.wait([task], timeout=_CLOSING_SECS if task.cancelling() else None)
+            if task.cancelling() and not task.done():
+                # The loop is being closed, which cancels each task on its own: no processor is left that could pass the
+                # CancelFrame on for which Pipecat's worker waits.
+                of_worker = cast("Iterable[asyncio.Task[object]]", worker.task_manager.current_tasks())
+                for one in of_worker:
+                    one.cancel()
 
 
 class _Signals:
