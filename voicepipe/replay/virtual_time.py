@@ -1,4 +1,4 @@
-"""An event loop without sockets, whose clock jumps to the next timer when nothing else is left to do."""
+"""An event loop whose clock jumps to the next timer: an hour passes as fast as what happens in it can be computed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    def __init__(self) -> None:
+    def __init__(self, arrival_secs: float) -> None:
         super().__init__()
+        self._arrival_secs = arrival_secs
         self.now_secs = 0.0
         self.threads_at_work = 0
 
@@ -22,19 +23,24 @@ class _JumpingSelector(selectors.DefaultSelector):
         if timeout is None or self.threads_at_work:
             # A thread's result belongs to the moment at which it was asked for, however long it takes.
             return super().select(None)
-        self.now_secs += timeout
-        return []
+        ready = super().select(self._arrival_secs) if self._arrival_secs else []
+        if not ready:
+            self.now_secs += timeout
+        return ready
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Starts at time 0 and never waits for a timer: an hour passes as fast as what happens in it can be computed.
+    """Starts at time 0 and never waits for a timer. Time stands still while a thread works.
 
-    With the same input the same happens in the same order, since nothing from outside comes in. Time stands still while a
-    thread works.
+    Without sockets the same input makes the same happen in the same order. What waits on another machine must not be run on
+    it, since its time would run away meanwhile.
+
+    Args:
+        arrival_secs: What bytes that are under way between sockets of this process get to arrive before time jumps.
     """
 
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
+    def __init__(self, arrival_secs: float = 0.0) -> None:
+        self._jumping = _JumpingSelector(arrival_secs)
         super().__init__(self._jumping)
 
     def time(self) -> float:

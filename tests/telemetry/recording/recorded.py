@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pipecat.processors.frame_processor import FrameProcessor
 
 from tests.support.tones import spoken, tone_server
+from tests.support.virtual_time import VirtualTimeLoop
 from voicepipe.local import LocalServer
 from voicepipe.pipeline import Pipeline, RunResult, run
 from voicepipe.services.openai.realtime import (
@@ -78,3 +80,21 @@ async def recorded_call(
         pipeline = Pipeline([transport.input(), *around(llm), transport.output()])
         result = await run(pipeline, observers=[recorder], handle_signals=False)
     yield Recording(folder), transport, result
+
+
+async def _record(folder: Path) -> None:
+    async with recorded_call(folder):
+        pass
+
+
+@pytest.fixture(scope="session")
+def recorded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded") / "call"
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(_record(folder))
+    return folder
+
+
+@pytest.fixture
+def call(recorded_folder: Path) -> Recording:
+    return Recording(recorded_folder)
