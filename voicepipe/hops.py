@@ -2,15 +2,20 @@
 
 A frame that is pushed costs about 7 µs warm and twice that in a call with pauses of 20 ms; a call has some 300 such hops a
 second, nearly all of them sound. Most of it is work that sound does not need: a trace line made from three names though
-nobody traces, four events that nobody listens to, and looking for the frames that begin and end a pipeline. Without these a
-hop takes 2 to 3 µs (`python -m tests.benchmarks steps`). Order, observers, errors and event handlers are as in Pipecat.
+nobody traces, four events that nobody listens to, looking for the frames that begin and end a pipeline, and coroutines
+within coroutines of which none waits for anything. Without these a hop takes 1 to 2 µs
+(`python -m tests.benchmarks steps`). Order, observers, errors and event handlers are as in Pipecat.
+
+Sound is taken and pushed "now": `take_now`, `process_sound` and `push_now` are `queue_frame`, `process_frame` and
+`push_frame` without a coroutine, unless something has to be awaited (`voicepipe.rests`).
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, Final, TypeVar
 
-from pipecat.observers.base_observer import FrameProcessed, FramePushed
+from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
 from pipecat.processors.frame_processor import (
     FrameCallback,
     FrameDirection,
@@ -29,6 +34,7 @@ from voicepipe.frames import (
     SystemFrame,
     TTSAudioRawFrame,
 )
+from voicepipe.rests import Rest, done
 from voicepipe.shortcuts import EVENTS, Watchers, Way
 
 SOUND: Final = frozenset(
@@ -46,9 +52,24 @@ _SYSTEM_SOUND: Final = frozenset(kind for kind in SOUND if issubclass(kind, Syst
 USERS_SOUND: Final = frozenset({InputAudioRawFrame, CodedInputAudioRawFrame})
 """The sound that comes in."""
 
+_IN: Final = "Error processing frame"
+_OUT: Final = "Uncaught exception"
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def sound_goes_around(method: _Method) -> _Method:
+    """Say of an override of `process_frame` or `push_frame` that sound need not pass it.
+
+    It does nothing with sound, or nothing else than `process_sound` or `push_now` does.
+    """
+    vars(method)["sound_goes_around"] = True
+    return method
+
 
 class SoundHops(FrameProcessor):
     """A processor that sound passes quickly; to be named before any other base of a processor.
+
+    A subclass that overrides `process_frame` or `push_frame` gets sound there as all else, unless `sound_goes_around` it.
 
     Attributes:
         passed_by: Frames of `SOUND` that a class passes on as they are, and does nothing else with: in direct mode they go
@@ -60,6 +81,7 @@ class SoundHops(FrameProcessor):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.__is_set_up = self.__is_quick = False
+        self.__processes_now = self.__pushes_now = False
         self.__waiting = 0
         self.__is_paused = False
         self.__ways_down: dict[type[Frame], Way] = {}
@@ -72,7 +94,14 @@ class SoundHops(FrameProcessor):
         self.__observer, self.__clock = setup.observer, setup.clock
         self.__watchers = Watchers(setup.observer)
         self.__is_set_up = True
+        self.__processes_now = self.__lets_around("process_frame")
+        self.__pushes_now = self.__lets_around("push_frame")
         self.__look_for_listeners()
+
+    def __lets_around(self, method: str) -> bool:
+        overrides = [vars(one)[method] for one in (self, *type(self).__mro__) if method in vars(one)]
+        before = overrides[: overrides.index(vars(SoundHops)[method])]
+        return all(hasattr(override, "sound_goes_around") for override in before)
 
     def add_event_handler(self, event_name: str, handler: Any) -> None:
         """Add an event handler; with one of a frame's way, sound goes Pipecat's way, which calls it."""
@@ -88,6 +117,8 @@ class SoundHops(FrameProcessor):
         has_listeners = any(self._event_handlers[event].handlers for event in EVENTS)
         self.__is_quick = self.__is_set_up and not has_listeners
 
+    # In.
+
     async def queue_frame(
         self,
         frame: Frame,
@@ -95,25 +126,25 @@ class SoundHops(FrameProcessor):
         callback: FrameCallback | None = None,
     ) -> None:
         """Take a frame. Sound is processed at once, in direct mode or if nothing is in the queue that it would overtake."""
-        kind = type(frame)
-        if (
-            callback is not None
-            or kind not in SOUND
-            or not self.__is_quick
-            or not self.__may_go_at_once(kind)
-        ):
-            await self._queue(frame, direction, callback)
-        elif not self._cancelling:
-            try:
-                await self.process_frame(frame, direction)
-            except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
-                await _tell(self, "Error processing frame", error)
+        await (self._queue(frame, direction, callback) if callback else done(self.take_now(frame, direction)))
 
-    def __may_go_at_once(self, kind: type[Frame]) -> bool:
+    def take_now(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> Rest:
+        """Take a frame, as `queue_frame` does; sound without waiting, as far as that goes."""
+        kind = type(frame)
+        if kind not in SOUND or not self.__is_quick:
+            return self._queue(frame, direction, None)
         # Only system frames stand in the first of a processor's two queues, and only those are its to overtake.
-        return self._enable_direct_mode or (
-            kind in _SYSTEM_SOUND and not self.__waiting and not self.__is_paused
-        )
+        if not self._enable_direct_mode and (self.__waiting or self.__is_paused or kind not in _SYSTEM_SOUND):
+            return self._queue(frame, direction, None)
+        if self._cancelling:
+            return None
+        if not self.__processes_now or (self.__observer is not None and self.__watchers.see_processed()):
+            return _told_of(self, _IN, self.process_frame(frame, direction))
+        try:
+            rest = self.process_sound(frame, direction)
+        except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
+            return _tell(self, _IN, error)
+        return None if rest is None else _told_of(self, _IN, rest)
 
     async def _queue(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
         if self._enable_direct_mode or not isinstance(frame, SystemFrame):
@@ -147,28 +178,58 @@ class SoundHops(FrameProcessor):
                 FrameProcessed(self, frame, direction, self.__clock.get_time())
             )
 
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Do with a frame of `SOUND` what `process_frame` does with it, without waiting as far as that goes.
+
+        To be overridden together with `process_frame`, which sound goes around then.
+        """
+        return self.push_now(frame, direction)
+
+    # Out.
+
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame to the next processor in its direction."""
-        kind = type(frame)
-        if kind not in SOUND or not self.__is_quick:
+        if type(frame) not in SOUND or not self.__is_quick:
             await super().push_frame(frame, direction)
-            return
+        else:
+            await done(self.__push(frame, direction))
+
+    def push_now(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> Rest:
+        """Push a frame, as `push_frame` does; sound without waiting, as far as that goes."""
+        if type(frame) not in SOUND or not self.__is_quick or not self.__pushes_now:
+            return self.push_frame(frame, direction)
+        return self.__push(frame, direction)
+
+    def __push(self, frame: Frame, direction: FrameDirection) -> Rest:
         is_down = direction is FrameDirection.DOWNSTREAM
         neighbour, ways = (self._next, self.__ways_down) if is_down else (self._prev, self.__ways_up)
         if neighbour is None:
-            return
+            return None
+        if self.__observer is not None and self.__watchers.see_pushed(frame):
+            return self.__push_seen(self.__observer, neighbour, frame, direction)
+        kind = type(frame)
+        way = ways.get(kind)
+        if way is None or way.neighbour is not neighbour:
+            way = ways[kind] = Way(neighbour, direction, kind)
+        rest = way.take(frame, direction)
+        return None if rest is None else _told_of(self, _OUT, rest)
+
+    async def __push_seen(
+        self, observer: BaseObserver, neighbour: FrameProcessor, frame: Frame, direction: FrameDirection
+    ) -> None:
         try:
-            if self.__observer is None or not self.__watchers.see_pushed(frame):
-                way = ways.get(kind)
-                if way is None or way.neighbour is not neighbour:
-                    way = ways[kind] = Way(neighbour, direction, kind)
-                await way.take(frame, direction)
-                return
             pushed = FramePushed(self, neighbour, frame, direction, self.__clock.get_time())
-            await self.__observer.on_push_frame(pushed)
+            await observer.on_push_frame(pushed)
             await neighbour.queue_frame(frame, direction)
         except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
-            await _tell(self, "Uncaught exception", error)
+            await _tell(self, _OUT, error)
+
+
+async def _told_of(processor: FrameProcessor, what: str, rest: Coroutine[Any, Any, None]) -> None:
+    try:
+        await rest
+    except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
+        await _tell(processor, what, error)
 
 
 async def _tell(processor: FrameProcessor, what: str, error: Exception) -> None:

@@ -8,7 +8,7 @@ time. For this, names of Pipecat's are read that are protected; `tests/test_hops
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
@@ -17,10 +17,12 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.frames import Frame
+from voicepipe.rests import Rest
 
 # pyright: reportPrivateUsage=false
 
-Push: TypeAlias = Callable[[Frame, FrameDirection], Awaitable[None]]
+Take: TypeAlias = Callable[[Frame, FrameDirection], Rest]
+_Push: TypeAlias = Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]
 
 EVENTS: Final = (
     "on_before_process_frame",
@@ -86,13 +88,14 @@ class Way:
     def __init__(self, neighbour: FrameProcessor, direction: FrameDirection, kind: type[Frame]) -> None:
         self.neighbour = neighbour
         """Where it begins."""
-        self.take: Push = neighbour.queue_frame
+        self.take: Take = taker(neighbour)
         """Takes a frame there."""
-        self._events: list[Any] = []
+        self._straight = self.take
+        self._handlers: list[list[Any]] = []
         self._ends_in: PipelineWorker | None = None
         at: FrameProcessor | None = neighbour
         while at is not None:
-            self._around: Push = at.queue_frame
+            self._around = taker(at)
             if kind in vars(type(at)).get("passed_by", ()) and at._enable_direct_mode:
                 self._pass(at)
                 at = _next(at, direction)
@@ -103,40 +106,48 @@ class Way:
             self._pass(at)
             self._around = push
             owner = getattr(push, "__self__", None)
-            if push == getattr(owner, "_sink_push_frame", None) and type(owner) is PipelineWorker:
+            if type(owner) is PipelineWorker and push in (owner._sink_push_frame, owner._source_push_frame):
                 self._ends_in = owner
+                self._is_down = direction is FrameDirection.DOWNSTREAM
             if type(owner) is not Pipeline:
                 break
             self._pass(owner)
             at = _next(owner, direction)
-        if self._events:
+        if self._handlers:
             self.take = self._take_around
 
     def _pass(self, processor: FrameProcessor) -> None:
-        self._events += [processor._event_handlers[event] for event in EVENTS]
+        self._handlers += [processor._event_handlers[event].handlers for event in EVENTS]
 
-    async def _take_around(self, frame: Frame, direction: FrameDirection) -> None:
-        for event in self._events:
-            if event.handlers:
-                # Somebody listens to one of those between.
-                await self.neighbour.queue_frame(frame, direction)
-                return
+    def _take_around(self, frame: Frame, direction: FrameDirection) -> Rest:
+        if any(self._handlers):
+            # Somebody listens to one of those between.
+            return self._straight(frame, direction)
         worker = self._ends_in
-        if worker is not None and not worker._reached_downstream_types and not worker._foreign_probes:
-            # All that a worker does with sound in the end, unless somebody asked to be told or waits for it to run empty.
+        # All that a worker does with sound in the end, unless somebody asked to be told or waits for it to run empty.
+        if worker is None:
+            return self._around(frame, direction)
+        if self._is_down and not worker._reached_downstream_types and not worker._foreign_probes:
             worker._frames_reaching_sink += 1
-            return
-        await self._around(frame, direction)
+            return None
+        if not self._is_down and not worker._reached_upstream_types:
+            return None
+        return self._around(frame, direction)
+
+
+def taker(processor: FrameProcessor) -> Take:
+    """Return what takes a frame for a processor."""
+    return getattr(processor, "take_now", processor.queue_frame)
 
 
 def _next(processor: FrameProcessor, direction: FrameDirection) -> FrameProcessor | None:
     return processor._next if direction is FrameDirection.DOWNSTREAM else processor._prev
 
 
-def _end(processor: FrameProcessor, direction: FrameDirection) -> Push | None:
+def _end(processor: FrameProcessor, direction: FrameDirection) -> _Push | None:
     """Return what an end of a pipeline does with a frame; None of anything else."""
     if type(processor) is PipelineSink and direction is FrameDirection.DOWNSTREAM:
-        return cast("Push", processor._downstream_push_frame)
+        return cast("_Push", processor._downstream_push_frame)
     if type(processor) is PipelineSource and direction is FrameDirection.UPSTREAM:
-        return cast("Push", processor._upstream_push_frame)
+        return cast("_Push", processor._upstream_push_frame)
     return None

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.frames import Frame, InputAudioRawFrame
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SoundHops, sound_goes_around
+from voicepipe.rests import Rest
 
 
 class Ears(SoundHops):
@@ -23,9 +24,17 @@ class Ears(SoundHops):
         super().__init__(enable_direct_mode=True)
         self._are_closed = are_closed
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass all frames on; sound of the user's as it is, or as silence of the same length."""
         await super().process_frame(frame, direction)
+        await self.push_frame(self._heard(frame), direction)
+
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Pass sound on, likewise."""
+        return self.push_now(self._heard(frame), direction)
+
+    def _heard(self, frame: Frame) -> Frame:
         if isinstance(frame, InputAudioRawFrame) and self._are_closed():
-            frame = InputAudioRawFrame(bytes(len(frame.audio)), frame.sample_rate, frame.num_channels)
-        await self.push_frame(frame, direction)
+            return InputAudioRawFrame(bytes(len(frame.audio)), frame.sample_rate, frame.num_channels)
+        return frame

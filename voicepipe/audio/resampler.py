@@ -37,7 +37,8 @@ from voicepipe.frames import (
     StopFrame,
     TTSStoppedFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SoundHops, sound_goes_around
+from voicepipe.rests import Rest, done, joined
 
 Quality: TypeAlias = Literal["auto", "polyphase", "soxr-qq", "soxr-lq", "soxr-mq", "soxr-hq", "soxr-vhq"]
 """`auto` is `polyphase` where that serves, else `soxr-hq`."""
@@ -260,35 +261,45 @@ class AudioResampler(SoundHops):
         self._bot = _Side[OutputAudioRawFrame](quality)
         self._refused: set[str] = set()
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Resample sound; pass all else on, the bot's tail before what ends its sound."""
         await super().process_frame(frame, direction)
-        if direction == FrameDirection.DOWNSTREAM:
-            if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
-                await self._resample(frame)
-                return
-            if isinstance(frame, TTSStoppedFrame | EndFrame | StopFrame):
-                await self._push_all(self._bot.end())
+        if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
+            await done(self.process_sound(frame, direction))
+            return
+        if direction == FrameDirection.DOWNSTREAM and isinstance(
+            frame, TTSStoppedFrame | EndFrame | StopFrame
+        ):
+            await done(self._push_all(self._bot.end()))
         if isinstance(frame, InterruptionFrame):
             # What is left in the filter belongs to an answer that nobody is to hear any more.
             self._bot.reset()
         await self.push_frame(frame, direction)
 
-    async def _resample(self, frame: InputAudioRawFrame | OutputAudioRawFrame) -> None:
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Resample sound on its way down."""
+        is_sound = isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame)
+        if not is_sound or direction is FrameDirection.UPSTREAM:
+            return self.push_now(frame, direction)
         try:
-            if isinstance(frame, InputAudioRawFrame):
-                frames = self._user.take(frame, self._in_rate)
-            else:
-                out_rate = self._out_rate or self.processor_setup.audio_out_sample_rate
-                frames = self._bot.take(frame, out_rate)
+            frames = self._resampled(frame)
         except AudioFormatError as error:
-            # Said once: the next chunk, 20 ms later, has the same fault.
-            if str(error) not in self._refused:
-                self._refused.add(str(error))
-                await self.push_error(str(error), exception=error)
-            return
-        await self._push_all(frames)
+            return self._refuse(error)
+        return self._push_all(frames)
 
-    async def _push_all(self, frames: Sequence[InputAudioRawFrame | OutputAudioRawFrame]) -> None:
-        for frame in frames:
-            await self.push_frame(frame)
+    def _resampled(
+        self, frame: InputAudioRawFrame | OutputAudioRawFrame
+    ) -> Sequence[InputAudioRawFrame | OutputAudioRawFrame]:
+        if isinstance(frame, InputAudioRawFrame):
+            return self._user.take(frame, self._in_rate)
+        return self._bot.take(frame, self._out_rate or self.processor_setup.audio_out_sample_rate)
+
+    async def _refuse(self, error: AudioFormatError) -> None:
+        # Said once: the next chunk, 20 ms later, has the same fault.
+        if str(error) not in self._refused:
+            self._refused.add(str(error))
+            await self.push_error(str(error), exception=error)
+
+    def _push_all(self, frames: Sequence[InputAudioRawFrame | OutputAudioRawFrame]) -> Rest:
+        return joined([self.push_now(frame) for frame in frames])

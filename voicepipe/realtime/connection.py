@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from loguru import logger
 from websockets.exceptions import ConnectionClosed
@@ -15,6 +15,7 @@ from voicepipe.errors import SettingsError
 from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.handshake import Endpoint, shake_hands
+from voicepipe.rests import Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Closed:
     reason: str
 
 
-OnMessage: TypeAlias = Callable[[bytes], Awaitable[None]]
+OnMessage: TypeAlias = Callable[[bytes], Rest]
 OnClosed: TypeAlias = Callable[[Closed], Awaitable[None]]
 
 
@@ -78,7 +79,7 @@ class Connection:
 
     Args:
         endpoint: Where to connect.
-        on_message: Awaited with each message, one after the other, in the order of arrival.
+        on_message: Called with each message, one after the other, in the order of arrival; what it leaves is awaited.
         on_closed: Awaited once if the connection ends without `close` having been called.
         limits: How long and how much to wait.
     """
@@ -178,13 +179,9 @@ class Connection:
         self._silence = loop.call_at(deadline, self._judge_silence, socket, idle_secs)
 
     async def _read(self, socket: QuickClientConnection) -> None:
-        clock = asyncio.get_running_loop().time
+        self._waiting_since = asyncio.get_running_loop().time()
         try:
-            while True:
-                self._waiting_since = clock()
-                message = await socket.recv(decode=False)
-                self._waiting_since = None
-                await self._deliver(message)
+            await socket.deliver(self._deliver)
         except ConnectionClosed as closed:
             if self._socket is socket:
                 # What was wrong with the peer's bytes stands in the close frame that they were answered with.
@@ -192,11 +189,24 @@ class Connection:
                 reason = self._lost_because or socket.close_reason or ours
                 await self._on_closed(Closed(socket.close_code or 1006, reason))
 
-    async def _deliver(self, message: bytes) -> None:
+    def _deliver(self, message: bytes) -> Rest:
         try:
-            await self._on_message(message)
+            rest = self._on_message(message)
         except Exception as error:  # noqa: BLE001 - a fault in handling one message must not end a call
-            logger.opt(exception=error).error(f"a message from {self._endpoint.shown} could not be handled")
+            self._say_unhandled(error)
+            return None
+        return None if rest is None else self._handle(rest)
+
+    async def _handle(self, rest: Coroutine[Any, Any, None]) -> None:
+        self._waiting_since = None
+        try:
+            await rest
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._say_unhandled(error)
+        self._waiting_since = asyncio.get_running_loop().time()
+
+    def _say_unhandled(self, error: Exception) -> None:
+        logger.opt(exception=error).error(f"a message from {self._endpoint.shown} could not be handled")
 
     async def _write(self, socket: QuickClientConnection) -> None:
         try:

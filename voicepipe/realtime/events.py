@@ -7,16 +7,15 @@ to the wire, or a happening, which the service turns into frames. Happenings are
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from voicepipe.errors import FailureKind
 
 ResponseStatus: TypeAlias = Literal["completed", "cancelled", "incomplete", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A message for the wire.
 
     Parameters:
@@ -116,19 +115,18 @@ class ResponseStarted:
     response_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """Sound in a telephone's coding.
+class Coding(Protocol):
+    """A telephone's coding, one byte a sample."""
 
-    Parameters:
-        coding: `PCMU` or `PCMA`.
-        sound: One byte a sample.
-        decode: Makes s16le of it.
-    """
+    @property
+    def name(self) -> str:
+        """`PCMU` or `PCMA`."""
+        ...
 
-    coding: str
-    sound: bytes
-    decode: Callable[[bytes], bytes]
+    @property
+    def decode(self) -> Callable[[bytes], bytes]:
+        """Makes s16le of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +136,29 @@ class AudioChunk:
     Parameters:
         response_id: The response it belongs to.
         item_id: The item it belongs to.
-        pcm: s16le mono at the session's `output_sample_rate`.
-        coded: The same as it came over the wire, if that is G.711.
+        sound: As it came over the wire, at the session's `output_sample_rate`: s16le mono, unless there is a coding.
+        coding: If it is G.711.
     """
 
     response_id: str
     item_id: str
-    pcm: bytes
-    coded: Coded | None = field(default=None, compare=False, repr=False)
+    sound: bytes
+    coding: Coding | None = field(default=None, repr=False)
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self.sound) // 2 if self.coding is None else len(self.sound)
+
+    def without(self, samples: int) -> AudioChunk:
+        """Return it without so many samples at its beginning."""
+        width = len(self.sound) // self.samples
+        return replace(self, sound=self.sound[samples * width :])
+
+    @property
+    def pcm(self) -> bytes:
+        """The sound as s16le mono; decoded anew each time if it is coded."""
+        return self.sound if self.coding is None else self.coding.decode(self.sound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ The order in which frames go out for a happening is the same for every provider,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -53,6 +53,7 @@ from voicepipe.realtime.events import (
 )
 from voicepipe.realtime.translation import category_of
 from voicepipe.realtime.usage import token_usage, transcription_metrics
+from voicepipe.rests import Rest, after, done
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService
@@ -67,10 +68,11 @@ class Happenings:
         self._last_response_id: str | None = None
         self._is_over = False
 
-    async def act_on(self, happening: Happening) -> None:
+    def act_on(self, happening: Happening) -> Rest:
         """Push the frames that a happening means."""
-        if not self._is_over and not self._service.turns.holds(happening):
-            await self._ACTIONS[type(happening)](self, happening)
+        if self._is_over or self._service.turns.holds(happening):
+            return None
+        return self._ACTIONS[type(happening)](self, happening)
 
     @property
     def response_id(self) -> str | None:
@@ -81,7 +83,7 @@ class Happenings:
         """Take a response up again that was stopped, with what was held of it."""
         await self._push(self._brackets.begin(self._service.turns.context_of(response_id)))
         for happening in held:
-            await self.act_on(happening)
+            await done(self.act_on(happening))
 
     async def close_brackets(self) -> None:
         """Close what is open of a response that ends before its time."""
@@ -125,15 +127,21 @@ class Happenings:
         self._last_response_id = happening.response_id
         await self._push(self._brackets.begin(self._service.turns.context_of(happening.response_id)))
 
-    async def _audio(self, happening: AudioChunk) -> None:
-        service = self._service
+    def _audio(self, happening: AudioChunk) -> Rest:
         opening = self._brackets.sound()
         if opening:
-            await service.first_sound()
-            await self._push(opening)
+            return after(self._open_sound(opening), lambda: self._speak(happening))
+        return self._speak(happening)
+
+    async def _open_sound(self, opening: list[Frame]) -> None:
+        await self._service.first_sound()
+        await self._push(opening)
+
+    def _speak(self, happening: AudioChunk) -> Rest:
+        service = self._service
         service.turns.spoke(happening)
         context_id = service.turns.context_of(happening.response_id)
-        await service.push_frame(_sound(happening, service.session.output_sample_rate, context_id))
+        return service.push_now(_sound(happening, service.session.output_sample_rate, context_id))
 
     async def _bot_words(self, happening: BotTranscript) -> None:
         words = LLMTextFrame(happening.text)
@@ -218,7 +226,7 @@ class Happenings:
             await service.end_connection()
         await service.push_error(one_line(named), category=category, force_treat_as_permanent=happening.fatal)
 
-    _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Awaitable[None]]] = {
+    _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Rest]] = {
         AudioChunk: _audio,
         BotTranscript: _bot_words,
         UserSpeechStarted: _user_started,
@@ -245,15 +253,15 @@ class Happenings:
 
 
 def _sound(chunk: AudioChunk, sample_rate: int, context_id: str) -> TTSAudioRawFrame:
-    coded = chunk.coded
-    if coded is None:
-        return TTSAudioRawFrame(chunk.pcm, sample_rate, 1, context_id=context_id)
+    coding = chunk.coding
+    if coding is None:
+        return TTSAudioRawFrame(chunk.sound, sample_rate, 1, context_id=context_id)
     return CodedTTSAudioRawFrame(
         b"",
         sample_rate,
         1,
         context_id=context_id,
-        coding=coded.coding,
-        coded=coded.sound,
-        decode=coded.decode,
+        coding=coding.name,
+        coded=chunk.sound,
+        decode=coding.decode,
     )

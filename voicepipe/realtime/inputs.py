@@ -37,6 +37,7 @@ from voicepipe.realtime.images import as_data_uri
 from voicepipe.realtime.keypad import Keypad, typed
 from voicepipe.realtime.session import Detail
 from voicepipe.realtime.translation import has_assistant_aggregator
+from voicepipe.rests import Rest
 
 if TYPE_CHECKING:
     from voicepipe.realtime.service import RealtimeService
@@ -102,38 +103,37 @@ class Inputs:
 
     # Sound.
 
-    async def hear(self, frame: InputAudioRawFrame) -> None:
+    def hear(self, frame: InputAudioRawFrame) -> Rest:
         """Take sound of the user's, at any rate."""
         if self.audio_paused:
-            return
+            return None
         if frame.num_channels != 1:
-            await self._refuse_channels(frame.num_channels)
-            return
-        if isinstance(frame, CodedInputAudioRawFrame) and frame.coded and await self._hear_coded(frame):
-            return
-        service, pcm = self._service, frame.audio
-        rate = service.session.input_sample_rate
-        if frame.sample_rate != rate:
-            if self._resampler is None or (self._resampler.in_rate, self._resampler.out_rate) != (
-                frame.sample_rate,
-                rate,
-            ):
-                self._resampler = StreamResampler(frame.sample_rate, rate)
-            pcm = self._resampler.process(pcm)
+            return self._refuse_channels(frame.num_channels)
+        service = self._service
+        looks_into_it = not service.turns.lets_all_through
+        if not looks_into_it and isinstance(frame, CodedInputAudioRawFrame) and self._resampler is None:
+            outputs = service.append_coded(frame.coding, frame.coded) if frame.coded else None
+            if outputs is not None:
+                return service.perform_now(outputs)
+        pcm = self._at_session_rate(frame)
+        if looks_into_it:
+            return self._judge(pcm)
+        return service.perform_now(service.session.append_audio(pcm))
+
+    def _at_session_rate(self, frame: InputAudioRawFrame) -> bytes:
+        rate, resampler = self._service.session.input_sample_rate, self._resampler
+        if frame.sample_rate == rate:
+            return frame.audio
+        if resampler is None or (resampler.in_rate, resampler.out_rate) != (frame.sample_rate, rate):
+            resampler = self._resampler = StreamResampler(frame.sample_rate, rate)
+        return resampler.process(frame.audio)
+
+    async def _judge(self, pcm: bytes) -> None:
+        """Send what of the sound may be sent now, and see what it means to the turn."""
+        service = self._service
         for admitted in service.turns.admitted(pcm):
             await service.perform(service.session.append_audio(admitted))
             await service.turns.heard(admitted)
-
-    async def _hear_coded(self, frame: CodedInputAudioRawFrame) -> bool:
-        """Send sound as it is coded, if the wire takes it so and nobody here needs to look into it."""
-        service = self._service
-        if self._resampler is not None or not service.turns.lets_all_through:
-            return False
-        outputs = service.append_coded(frame.coding, frame.coded)
-        if outputs is None:
-            return False
-        await service.perform(outputs)
-        return True
 
     async def _refuse_channels(self, channels: int) -> None:
         if not self._has_refused_channels:

@@ -18,6 +18,7 @@ from voicepipe.errors import ConnectionRefused, FailureKind
 from voicepipe.plain_words import one_line
 from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits, OnClosed, OnMessage
 from voicepipe.realtime.events import Send
+from voicepipe.rests import Rest
 
 _HOPELESS: Final[frozenset[FailureKind]] = frozenset({"authentication", "quota", "model", "protocol"})
 """Refusals that another try cannot change."""
@@ -105,7 +106,7 @@ class LinkOwner(Protocol):
         """A connection is there."""
         ...
 
-    async def link_message(self, message: bytes) -> None:
+    def link_message(self, message: bytes) -> Rest:
         """Take a message."""
         ...
 
@@ -247,11 +248,12 @@ class Link:
         await self._owner.link_up()
 
     async def _opened(self) -> tuple[Wire, str]:
-        async def take(message: bytes) -> None:
-            if connection is self._connection:
-                for tap in self.taps:
-                    tap("received", message)
-                await self._owner.link_message(message)
+        def take(message: bytes) -> Rest:
+            if connection is not self._connection:
+                return None
+            for tap in self.taps:
+                tap("received", message)
+            return self._owner.link_message(message)
 
         async def lost(closed: Closed) -> None:
             if connection is self._connection:

@@ -39,7 +39,7 @@ from voicepipe.frames import (
     PlaybackMarkFrame,
     TranscriptionFrame,
 )
-from voicepipe.hops import SOUND, SoundHops
+from voicepipe.hops import SOUND, SoundHops, sound_goes_around
 from voicepipe.plain_words import one_line
 from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.backlog import Backlog
@@ -61,6 +61,7 @@ from voicepipe.realtime.session import Detail, Session
 from voicepipe.realtime.translation import category_of, has_user_aggregator, tool_output, wants_answer
 from voicepipe.realtime.turns import Turns
 from voicepipe.realtime.waiting import Waiting
+from voicepipe.rests import Rest, after, done, each
 
 
 class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
@@ -284,10 +285,10 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """A connection is there."""
         await self.perform(self.session.open())
 
-    async def link_message(self, message: bytes) -> None:
+    def link_message(self, message: bytes) -> Rest:
         """Take a message of the server's."""
         self._received_ms = self._now_ms()
-        await self.perform(self.session.receive(message))
+        return self.perform_now(self.session.receive(message))
 
     async def link_down(self, closed: Closed) -> None:
         """The connection is gone, and another one is on its way."""
@@ -318,30 +319,29 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     async def perform(self, outputs: Iterable[Output]) -> None:
         """Send what is for the wire, in order and before anything is awaited; then act on what happened."""
+        await done(self.perform_now(outputs))
+
+    def perform_now(self, outputs: Iterable[Output]) -> Rest:
+        """Do what `perform` does, without waiting as far as that goes."""
         happened: list[Happening] = []
         for output in outputs:
             if isinstance(output, Send):
                 self._link.send(output)
             else:
                 happened.append(output)
-        for happening in happened:
-            await self._happenings.act_on(happening)
-        if self._link.is_due:
-            self._renew_if_quiet()
+        rest = each(happened, self._happenings.act_on) if happened else None
+        if not self._link.is_due:
+            return rest
+        return after(rest, self._renew_if_quiet)
 
     # Frames.
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Turn frames into session calls; all frames go on but those that are meant for this service alone."""
-        if isinstance(frame, InputAudioRawFrame):
+        if isinstance(frame, InputAudioRawFrame | PlaybackMarkFrame):
             await super().process_frame(frame, direction)
-            await self._inputs.hear(frame)
-            await self.push_frame(frame, direction)
-            return
-        if isinstance(frame, PlaybackMarkFrame):
-            await super().process_frame(frame, direction)
-            self.turns.mark(frame)
-            await self.push_frame(frame, direction)
+            await done(self.process_sound(frame, direction))
             return
         if isinstance(frame, LLMUpdateSettingsFrame):
             if frame.delta is None and frame.service in (None, self):
@@ -357,6 +357,18 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             # After the interruption, so that it does not sweep them away further down.
             await self._happenings.close_brackets()
 
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Take the user's sound, and marks of how far the bot's has been played; pass all on."""
+        rest = None
+        if isinstance(frame, InputAudioRawFrame):
+            rest = self._inputs.hear(frame)
+        elif isinstance(frame, PlaybackMarkFrame):
+            self.turns.mark(frame)
+        if rest is None:
+            return self.push_now(frame, direction)
+        return after(rest, lambda: self.push_now(frame, direction))
+
+    @sound_goes_around
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame; what functions gave passes here on its way down and is told to the model."""
         if type(frame) not in SOUND and direction == FrameDirection.DOWNSTREAM:

@@ -31,15 +31,15 @@ class SentSound:
             heard: How much of each item was played.
             sample_rate: Of the sound, in hertz.
         """
-        left = {part.item_id: 2 * round(part.played_ms * sample_rate / 1000) for part in heard}
+        left = {part.item_id: round(part.played_ms * sample_rate / 1000) for part in heard}
         found: list[AudioChunk] = []
         for chunk in self._chunks:
             if chunk.item_id not in left:
                 continue
-            played = min(left[chunk.item_id], len(chunk.pcm))
+            played = min(left[chunk.item_id], chunk.samples)
             left[chunk.item_id] -= played
-            if played < len(chunk.pcm):
-                found.append(AudioChunk(chunk.response_id, chunk.item_id, chunk.pcm[played:]))
+            if played < chunk.samples:
+                found.append(chunk.without(played))
         self._chunks.clear()
         return found
 

@@ -67,7 +67,7 @@ class Turns:
     def spoke(self, chunk: AudioChunk) -> None:
         """Take into account that sound of the bot goes out now."""
         session = self._service.session
-        duration_ms = len(chunk.pcm) * 500 / session.output_sample_rate
+        duration_ms = chunk.samples * 1000 / session.output_sample_rate
         self._playback.sent(self.context_of(chunk.response_id), chunk.item_id, duration_ms, self._now_ms())
         if self._policy.resume_after_ms is not None:
             self._sent.add(chunk)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from voicepipe.errors import ConnectionRefused
 from voicepipe.realtime.connection import Closed, Endpoint, Limits, OnClosed, OnMessage
 from voicepipe.realtime.events import Send
+from voicepipe.rests import done
 
 _Arrival: TypeAlias = bytes | Closed
 
@@ -63,7 +64,7 @@ class RecordedConnection:
     Args:
         wire: Where it comes from.
         link: Its number, from 1.
-        on_message: Awaited with each message.
+        on_message: Called with each message; what it leaves is awaited.
         on_closed: Awaited if it ended.
     """
 
@@ -108,4 +109,4 @@ class RecordedConnection:
             if isinstance(arrival, Closed):
                 await self._on_closed(arrival)
                 return
-            await self._on_message(arrival)
+            await done(self._on_message(arrival))

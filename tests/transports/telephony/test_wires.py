@@ -91,7 +91,7 @@ def test_strange_extra_headers_of_plivo_harm_nobody(written):
 def test_what_every_carrier_says_means_the_same(carrier):
     wire, lines = started(carrier), LINES[carrier]
     payload = b"\xd5\xd5\x00" if carrier == "telnyx" else b"\xff\xff\x00"
-    assert wire.receive(lines["media"]) == [SoundArrived(payload, 2)]
+    assert wire.receive(lines["media"]) == [SoundArrived(payload, 2 if carrier == "telnyx" else None)]
     assert wire.receive(lines["dtmf"].encode()) == [KeyPressed("1")]
     assert wire.receive(lines["mark"]) == [MarkReturned("m1")]
     assert wire.receive(lines["stop"]) == [StreamStopped()]

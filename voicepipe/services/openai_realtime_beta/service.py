@@ -19,9 +19,11 @@ from pipecat.utils.types import is_given
 
 from voicepipe.errors import ConnectionRefused, SettingsError
 from voicepipe.frames import Frame, InterimTranscriptionFrame, LLMContextFrame, TranscriptionFrame
+from voicepipe.hops import sound_goes_around
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.events import Failure, Output, SettingsApplied, SideResponse
 from voicepipe.realtime.settings import deep_merge, merged, plain
+from voicepipe.rests import Rest, done
 from voicepipe.services.openai.realtime.access import DEFAULT_URL, Access, ApiKey, ga_url
 from voicepipe.services.openai.realtime.conversation import OpenAIConversation, changes_in
 from voicepipe.services.openai.realtime.dialect import GA
@@ -230,9 +232,10 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
             return endpoint
         return replace(endpoint, headers={**endpoint.headers, **_BETA_HEADER})
 
-    async def perform(self, outputs: Iterable[Output]) -> None:
+    def perform_now(self, outputs: Iterable[Output]) -> Rest:
         """Act on what follows from a call of the session, in the beta's words."""
-        await super().perform([told for output in outputs if (told := self._told_as(output)) is not None])
+        told = [told for output in outputs if (told := self._told_as(output)) is not None]
+        return super().perform_now(told)
 
     def _told_as(self, output: Output) -> Output | None:
         if isinstance(output, Failure):
@@ -273,7 +276,7 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
             return
         await super().link_down(closed)
         if refused:
-            await super().perform([Failure("protocol", f"{why} ({_way_out()})", fatal=True)])
+            await done(super().perform_now([Failure("protocol", f"{why} ({_way_out()})", fatal=True)]))
 
     async def link_gone(self, error: ConnectionRefused) -> None:
         """There will be no other connection."""
@@ -361,6 +364,7 @@ class OpenAIRealtimeBetaLLMService(OpenAIConversation):
 
     # Frames.
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Turn frames into session calls; the instructions of an `OpenAIRealtimeLLMContext` become the session's."""
         if isinstance(frame, LLMContextFrame):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,12 @@ class StreamStarted:
         return self.carrier != "telnyx" and any(track.startswith("outbound") for track in self.tracks)
 
 
-@dataclass(frozen=True, slots=True)
-class SoundArrived:
+class SoundArrived(NamedTuple):
     """Sound of the caller.
 
     Parameters:
         sound: As it is coded on the stream.
-        chunk: Its number in the stream, if the carrier counts.
+        chunk: Its number in the stream, where the carrier does not keep the order and counts.
     """
 
     sound: bytes

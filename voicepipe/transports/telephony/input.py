@@ -19,10 +19,12 @@ from voicepipe.frames import (
     Frame,
     InputAudioRawFrame,
     InputDTMFFrame,
+    PlaybackMarkFrame,
     StartFrame,
     StopFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SoundHops, sound_goes_around
+from voicepipe.rests import Rest, joined
 from voicepipe.transports.telephony.chunk_order import ChunkOrder
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
@@ -35,7 +37,7 @@ from voicepipe.transports.telephony.events import (
 from voicepipe.transports.telephony.line_codec import G711, LineCodec
 from voicepipe.transports.telephony.stream import MediaStream
 
-OnMark = Callable[[str], Awaitable[None]]
+OnMark = Callable[[str], Rest]
 OnClient = Callable[[], Awaitable[None]]
 
 
@@ -44,10 +46,12 @@ class TelephonyInput(SoundHops):
 
     Args:
         stream: The carrier's stream; it is started in `setup`, while the other processors set themselves up.
-        on_mark: Awaited with the name of each mark that comes back.
+        on_mark: Called with the name of each mark that comes back.
         on_connected: Awaited once, when the pipeline has started.
         on_disconnected: Awaited once, if the carrier ends the stream.
     """
+
+    passed_by = frozenset({PlaybackMarkFrame})
 
     def __init__(
         self,
@@ -58,7 +62,7 @@ class TelephonyInput(SoundHops):
         on_disconnected: OnClient,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, enable_direct_mode=True)
         self._stream = stream
         self._on_mark = on_mark
         self._on_connected = on_connected
@@ -76,6 +80,7 @@ class TelephonyInput(SoundHops):
         except CarrierStreamError as error:
             await self.push_error(str(error), error, force_treat_as_permanent=True)
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Begin and end with the pipeline; pass all on."""
         await super().process_frame(frame, direction)
@@ -113,29 +118,30 @@ class TelephonyInput(SoundHops):
             await self.cancel_task(task)
 
     async def _read(self) -> None:
-        async for event in self._stream.events():
-            if isinstance(event, StreamStopped):
-                break
-            await self._act_on(event)
+        await self._stream.carry(self._act_on)
         await self.hung_up()
 
-    async def _act_on(self, event: CarrierEvent) -> None:
+    def _act_on(self, event: CarrierEvent) -> Rest:
         if isinstance(event, SoundArrived):
-            await self._hear(event)
-        elif isinstance(event, MarkReturned):
-            await self._on_mark(event.name)
-        elif isinstance(event, KeyPressed):
-            await self._press(event.key)
-        elif isinstance(event, Complaint):
-            await self.push_error(f"{self._stream.wire.name}: {event.message}")
+            return self._hear(event)
+        if isinstance(event, MarkReturned):
+            return self._on_mark(event.name)
+        if isinstance(event, KeyPressed):
+            return self._press(event.key)
+        if isinstance(event, Complaint):
+            return self.push_error(f"{self._stream.wire.name}: {event.message}")
+        if isinstance(event, StreamStopped):
+            return self.hung_up()
+        return None
 
-    async def _hear(self, event: SoundArrived) -> None:
+    def _hear(self, event: SoundArrived) -> Rest:
         if self._is_over:
-            return
+            return None
         wire = self._stream.wire
-        sounds = [event.sound] if wire.keeps_order else self._order.take(event.chunk, event.sound)
-        for sound in sounds:
-            await self.push_frame(_frame(sound, wire.incoming))
+        if wire.keeps_order:
+            return self.push_now(_frame(event.sound, wire.incoming))
+        sounds = self._order.take(event.chunk, event.sound)
+        return joined([self.push_now(_frame(sound, wire.incoming)) for sound in sounds])
 
     async def _press(self, key: str) -> None:
         if self._is_over:

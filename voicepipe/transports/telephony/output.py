@@ -28,8 +28,9 @@ from voicepipe.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
 )
-from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops, sound_goes_around
 from voicepipe.realtime.backlog import Backlog
+from voicepipe.rests import Rest, after, done, joined
 from voicepipe.transports.telephony.one_way import OneWayProbe
 from voicepipe.transports.telephony.packer import Packer
 from voicepipe.transports.telephony.playout import Playout, Position
@@ -75,17 +76,25 @@ class TelephonyOutput(SoundHops):
 
     # Frames.
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Send sound and keys, and pass all on; an EndFrame when all has been heard."""
         if isinstance(frame, InterruptionFrame):
             # Before anything else is done with it: each message that goes out earlier is heard for longer.
             self._clear()
         await super().process_frame(frame, direction)
-        if isinstance(frame, OutputAudioRawFrame):
-            await self._say(frame)
-        elif type(frame) not in SOUND:
-            await self._act_on(frame)
+        if isinstance(frame, OutputAudioRawFrame) or type(frame) in SOUND:
+            await done(self.process_sound(frame, direction))
+            return
+        await self._act_on(frame)
         await self.push_frame(frame, direction)
+
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Send sound of the bot's, and pass it on."""
+        rest = self._say(frame) if isinstance(frame, OutputAudioRawFrame) else None
+        if rest is None:
+            return self.push_now(frame, direction)
+        return after(rest, lambda: self.push_now(frame, direction))
 
     async def _act_on(self, frame: Frame) -> None:
         if isinstance(frame, StartFrame):
@@ -115,16 +124,16 @@ class TelephonyOutput(SoundHops):
 
     # What the carrier says.
 
-    async def mark_returned(self, name: str) -> None:
+    def mark_returned(self, name: str) -> Rest:
         """Take a mark that came back."""
         if self._probe.returned(name):
-            return
-        for position in self._playout.returned(name, self._now_ms()):
-            await self._tell(position)
+            return None
+        rest = joined([self._tell(position) for position in self._playout.returned(name, self._now_ms())])
         if self._playout.is_playing:
             self._expect_marks()
         elif not self._is_played.is_set():
-            await self._all_is_played()
+            return after(rest, self._all_is_played)
+        return rest
 
     async def line_ended(self) -> None:
         """Take note that the carrier has left: nothing is heard any more, and no mark comes back."""
@@ -144,22 +153,22 @@ class TelephonyOutput(SoundHops):
         await self._stream.write()
         await self._on_dead()
 
-    async def _say(self, frame: OutputAudioRawFrame) -> None:
+    def _say(self, frame: OutputAudioRawFrame) -> Rest:
         if frame.num_channels != 1:
-            await self._refuse_channels(frame.num_channels)
-            return
+            return self._refuse_channels(frame.num_channels)
         context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
-        await self._turn_to(context_id)
-        coded = self._as_on_the_line(frame)
-        if coded:
-            await self._send_coded(coded)
-        else:
-            await self._send(self._at_line_rate(frame))
-
-    async def _turn_to(self, context_id: str) -> None:
         if context_id != self._context_id:
-            await self._finish_sound()
-            self._context_id = context_id
+            return after(self._turn_to(context_id), lambda: self._say_on(frame))
+        return self._say_on(frame)
+
+    def _say_on(self, frame: OutputAudioRawFrame) -> Rest:
+        coded = self._as_on_the_line(frame)
+        return self._send_coded(coded) if coded else self._send(self._at_line_rate(frame))
+
+    def _turn_to(self, context_id: str) -> Rest:
+        rest = self._finish_sound()
+        self._context_id = context_id
+        return rest
 
     def _as_on_the_line(self, frame: OutputAudioRawFrame) -> bytes:
         """Return sound that is coded as the line has it and at its rate; nothing of any other."""
@@ -184,31 +193,32 @@ class TelephonyOutput(SoundHops):
             self._resampler = StreamResampler(frame.sample_rate, rate)
         return self._resampler.process(frame.audio)
 
-    async def _finish_sound(self) -> None:
+    def _finish_sound(self) -> Rest:
         """Send what the filter and the packer still hold of a response."""
-        if self._resampler is not None:
-            await self._send(self._resampler.flush())
-        if self._packer is not None:
-            for piece in self._packer.rest():
-                await self._send_piece(piece)
+        flushed = self._send(self._resampler.flush()) if self._resampler is not None else None
+        held = self._packer.rest() if self._packer is not None else []
+        return joined([flushed, *[self._send_piece(piece) for piece in held]])
 
-    async def _send(self, pcm: bytes) -> None:
-        if pcm and self._stream.is_open:
-            await self._send_coded(self._stream.wire.outgoing.encode(pcm))
+    def _send(self, pcm: bytes) -> Rest:
+        if not pcm or not self._stream.is_open:
+            return None
+        return self._send_coded(self._stream.wire.outgoing.encode(pcm))
 
-    async def _send_coded(self, sound: bytes) -> None:
-        if self._packer is not None:
-            for piece in self._packer.pieces(sound):
-                await self._send_piece(piece)
+    def _send_coded(self, sound: bytes) -> Rest:
+        if self._packer is None:
+            return None
+        pieces = self._packer.pieces(sound)
+        return joined([self._send_piece(piece) for piece in pieces])
 
-    async def _send_piece(self, sound: bytes) -> None:
+    def _send_piece(self, sound: bytes) -> Rest:
+        """Send sound; what is left to be awaited is to tell who waits for it."""
         if not self._line_is_up or not self._stream.is_open or self._probe.only_listens:
-            return
+            return None
         wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
         tells_begin = wire.answers_idle_marks and not self._probe.gets_no_marks
         media, duration_ms = wire.media(sound), wire.outgoing.duration_ms(sound)
         if not self._stream.has_room_for(media):
-            return
+            return None
         begin = [wire.mark(self._playout.begins(self._context_id))] if was_idle and tells_begin else []
         end = wire.mark(self._playout.sent(self._context_id, duration_ms, now))
         self._stream.send(*begin, media, end)
@@ -217,10 +227,11 @@ class TelephonyOutput(SoundHops):
             self._expect_marks()
         if was_idle and not tells_begin:
             sent_before_ms = self._playout.sent_ms(self._context_id) - duration_ms
-            await self._tell(Position(self._context_id, sent_before_ms, now))
+            return self._tell(Position(self._context_id, sent_before_ms, now))
+        return None
 
     async def _end_of_speech(self) -> None:
-        await self._finish_sound()
+        await done(self._finish_sound())
         self._is_open = False
         if not self._playout.is_playing:
             await self._say_stopped()
@@ -234,9 +245,9 @@ class TelephonyOutput(SoundHops):
             self._stream.send(message)
         else:
             # In the band, as a telephone does it: whoever is at the other end hears them.
-            await self._turn_to("")
-            await self._send(dtmf_sound(keys, wire.outgoing.sample_rate))
-            await self._finish_sound()
+            await done(self._turn_to(""))
+            await done(self._send(dtmf_sound(keys, wire.outgoing.sample_rate)))
+            await done(self._finish_sound())
 
     # What was heard.
 
@@ -277,17 +288,16 @@ class TelephonyOutput(SoundHops):
             logger.warning(f"{self}: {missing} marks did not come back, their sound is taken for played")
             await self._probe.no_marks()
 
-    async def _tell(self, position: Position) -> None:
+    def _tell(self, position: Position) -> Rest:
         began, self._is_speaking = not self._is_speaking, True
-        await self._push_mark(position)
-        if began:
-            await self.broadcast_frame(BotStartedSpeakingFrame)
+        rest = self._push_mark(position)
+        return after(rest, lambda: self.broadcast_frame(BotStartedSpeakingFrame)) if began else rest
 
-    async def _push_mark(self, position: Position) -> None:
+    def _push_mark(self, position: Position) -> Rest:
         mark = PlaybackMarkFrame(
             context_id=position.context_id, played_ms=position.played_ms, at_ms=position.at_ms
         )
-        await self.push_frame(mark, FrameDirection.UPSTREAM)
+        return self.push_now(mark, FrameDirection.UPSTREAM)
 
     async def _say_stopped(self) -> None:
         if self._is_speaking and not self._is_open:
@@ -309,11 +319,11 @@ class TelephonyOutput(SoundHops):
             self._packer.reset()
         await self._expect_no_marks()
         for position in positions:
-            await self._push_mark(position)
+            await done(self._push_mark(position))
         await self._say_stopped()
 
     async def _play_out(self) -> None:
-        await self._finish_sound()
+        await done(self._finish_sound())
         self._is_open = False
         await self._is_played.wait()
         if self._writing is not None:

@@ -7,7 +7,9 @@ call. Here one timer looks again when it could be too late at the earliest; a wa
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from types import TracebackType
+from typing import Any
 
 
 class Patience:
@@ -40,6 +42,12 @@ class Patience:
     def ends(self) -> None:
         """What was waited for is there; what is done with it may take as long as it likes."""
         self._since = None
+
+    async def rests(self, rest: Coroutine[Any, Any, None]) -> None:
+        """Await something that may take as long as it likes; then the next wait begins."""
+        self.ends()
+        await rest
+        self.begins()
 
     async def __aenter__(self) -> Patience:
         self._task = asyncio.current_task()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
 from voicepipe.plain_words import one_line
+from voicepipe.quick_base64 import encoded
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     Complaint,
@@ -88,7 +88,7 @@ class PlivoWire:
         media = {
             "contentType": _CONTENT_TYPES[codec.name],
             "sampleRate": codec.sample_rate,
-            "payload": b64encode(sound).decode(),
+            "payload": encoded(sound).decode(),
         }
         return orjson.dumps({"event": "playAudio", "media": media}).decode()
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import orjson
 
 from voicepipe.errors import CarrierMessageError
+from voicepipe.quick_base64 import decoded_strictly
 from voicepipe.transports.telephony.events import SoundArrived
 
 Json = Mapping[str, Any]
@@ -90,8 +90,12 @@ def parameters(value: object) -> dict[str, str]:
     return {}
 
 
-def callers_sound(event: Json) -> list[SoundArrived]:
+def callers_sound(event: Json, *, numbered: bool = False) -> list[SoundArrived]:
     """Return the sound of a `media` message, which is written alike by all carriers.
+
+    Args:
+        event: The message.
+        numbered: Whether anybody needs to know the number of the chunk.
 
     Raises:
         CarrierMessageError: There is none, or it is not base64.
@@ -100,10 +104,12 @@ def callers_sound(event: Json) -> list[SoundArrived]:
     # A stream of both tracks would let the bot hear itself.
     if media.get("track", "inbound") != "inbound":
         return []
-    payload = text(media, "payload")
+    payload = media.get("payload")
+    if not payload or not isinstance(payload, str):
+        payload = text(media, "payload")
     try:
-        sound = a2b_base64(payload, strict_mode=True)
+        sound = decoded_strictly(payload)
     except ValueError as error:
         # Of `binascii.Error`, and of letters beyond ASCII.
         raise CarrierMessageError("media.payload", f"is not base64 ({error})") from None
-    return [SoundArrived(sound, number(media, "chunk"))]
+    return [SoundArrived(sound, number(media, "chunk") if numbered else None)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close
+
+from voicepipe.rests import Rest
 
 _NORMAL = (1000, 1001)
 
@@ -45,6 +47,19 @@ class PromptSocket(Protocol):
 
     def send_now(self, *messages: bytes) -> bool:
         """Send text messages, in UTF-8; False, and nothing is sent, where `send` would have to wait or fail."""
+        ...
+
+
+@runtime_checkable
+class DeliveringSocket(Protocol):
+    """A `MediaSocket` that gives messages to somebody as they come; `QuickServerConnection` is one."""
+
+    async def deliver(self, reader: Callable[[bytes], Rest]) -> None:
+        """Call `reader` with each message, and await what that leaves to be awaited before the next one.
+
+        Raises:
+            websockets.exceptions.ConnectionClosed: There is none any more.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loguru import logger
@@ -11,11 +11,12 @@ from websockets.exceptions import ConnectionClosed
 
 from voicepipe.errors import CarrierMessageError, CarrierStreamError
 from voicepipe.realtime.backlog import Backlog
+from voicepipe.rests import Rest, done, each
 from voicepipe.transports.telephony.carriers import recognised
 from voicepipe.transports.telephony.events import CarrierEvent, StreamStarted
 from voicepipe.transports.telephony.patience import Patience
 from voicepipe.transports.telephony.send_queue import SendQueue
-from voicepipe.transports.telephony.sockets import MediaSocket, PromptSocket
+from voicepipe.transports.telephony.sockets import DeliveringSocket, MediaSocket, PromptSocket
 from voicepipe.transports.telephony.wire import CarrierWire
 
 
@@ -63,6 +64,7 @@ class MediaStream:
         """How long and how much it waits."""
         self._socket = socket
         self._prompt = socket if isinstance(socket, PromptSocket) else None
+        self._delivering = socket if isinstance(socket, DeliveringSocket) else None
         self._wire = wire
         self._queue = SendQueue(self.limits.max_queued_chars)
         self._starting = asyncio.Lock()
@@ -118,33 +120,40 @@ class MediaStream:
                     if isinstance(event, StreamStarted):
                         return event
 
-    async def events(self) -> AsyncIterator[CarrierEvent]:
-        """Yield what the carrier says, until its socket ends or nothing comes for too long.
+    async def carry(self, take: Callable[[CarrierEvent], Rest]) -> None:
+        """Give what the carrier says to `take`, until its socket ends or nothing comes for too long.
 
         A message that cannot be read is passed over and counted.
         """
+        wire = self.wire
+
+        def read(message: str | bytes) -> Rest:
+            patience.begins()
+            try:
+                events = wire.receive(message)
+            except (CarrierMessageError, CarrierStreamError) as error:
+                self._pass_over(error)
+                return None
+            rest = each(events, take)
+            return None if rest is None else patience.rests(rest)
+
         try:
             async with Patience(self.limits.silent_secs) as patience:
+                patience.begins()
+                if self._delivering is not None:
+                    await self._delivering.deliver(read)
                 while True:
-                    patience.begins()
-                    message = await self._socket.recv()
-                    patience.ends()
-                    for event in self._read(message):
-                        yield event
+                    await done(read(await self._socket.recv()))
         except ConnectionClosed as closed:
-            logger.debug(f"the {self.wire.name} stream has ended: {closed}")
+            logger.debug(f"the {wire.name} stream has ended: {closed}")
         except TimeoutError:
             self.was_silent = True
-            logger.warning(f"nothing came from {self.wire.name} for {self.limits.silent_secs:g} s")
+            logger.warning(f"nothing came from {wire.name} for {self.limits.silent_secs:g} s")
 
-    def _read(self, message: str | bytes) -> Sequence[CarrierEvent]:
-        try:
-            return self.wire.receive(message)
-        except (CarrierMessageError, CarrierStreamError) as error:
-            self.unreadable += 1
-            if self.unreadable == 1:
-                logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
-            return ()
+    def _pass_over(self, error: Exception) -> None:
+        self.unreadable += 1
+        if self.unreadable == 1:
+            logger.warning(f"a message of {self.wire.name} cannot be read: {error}")
 
     def send(self, *messages: str) -> None:
         """Send messages, without waiting; those that are sent at once go to the socket together."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 
 import orjson
 
 from voicepipe.plain_words import one_line
+from voicepipe.quick_base64 import encoded
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     Complaint,
@@ -58,7 +58,7 @@ class TelnyxWire:
         event = parsed(message)
         kind = event.get("event")
         if kind == "media":
-            return callers_sound(event)
+            return callers_sound(event, numbered=not self.keeps_order)
         if kind == "mark":
             return [MarkReturned(text(part(event, "mark"), "name"))]
         if kind == "dtmf":
@@ -88,7 +88,7 @@ class TelnyxWire:
 
     def media(self, sound: bytes) -> str:
         """Return the message that plays `sound`, which must last 20 ms to 30 s."""
-        return orjson.dumps({"event": "media", "media": {"payload": b64encode(sound).decode()}}).decode()
+        return orjson.dumps({"event": "media", "media": {"payload": encoded(sound).decode()}}).decode()
 
     def mark(self, name: str) -> str:
         """Return the message that comes back when all before it has been played."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 
 import orjson
 
+from voicepipe.quick_base64 import encoded
 from voicepipe.transports.telephony.events import (
     CarrierEvent,
     KeyPressed,
@@ -75,7 +75,7 @@ class TwilioWire:
 
     def media(self, sound: bytes) -> str:
         """Return the message that plays `sound`."""
-        return self._message("media", {"media": {"payload": b64encode(sound).decode()}})
+        return self._message("media", {"media": {"payload": encoded(sound).decode()}})
 
     def mark(self, name: str) -> str:
         """Return the message that comes back when all before it has been played."""

@@ -16,6 +16,7 @@ from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.events import Failure
 from voicepipe.realtime.link import Reconnect
 from voicepipe.realtime.service import RealtimeService
+from voicepipe.rests import Rest, after
 from voicepipe.services.elevenlabs.convai.errors import fate_of
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
 from voicepipe.services.elevenlabs.convai.session import ElevenLabsConvAISession
@@ -119,9 +120,11 @@ class ElevenLabsConversation(RealtimeService):
 
     # The end of a reply that nobody marks.
 
-    async def link_message(self, message: bytes) -> None:
+    def link_message(self, message: bytes) -> Rest:
         """Take a message of the server's."""
-        await super().link_message(message)
+        return after(super().link_message(message), self._watch_again)
+
+    def _watch_again(self) -> None:
         self._heard_at_ms = self._now_ms()
         if self._watch is None and self.session.ends_after_ms is not None:
             self._watch = self.create_task(self._watch_reply(), "watch for the end of a reply")

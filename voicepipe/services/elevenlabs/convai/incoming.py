@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 import orjson
 
 from voicepipe.errors import AudioFormatError
+from voicepipe.quick_base64 import decoded
 from voicepipe.realtime.events import (
     ApprovalWanted,
     Failure,
@@ -134,7 +135,7 @@ class Incoming:
         payload, state = _payload(event, "audio_event"), self._state
         if self._too_late(payload):
             return []
-        sound = binascii.a2b_base64(payload["audio_base_64"])
+        sound = decoded(payload["audio_base_64"])
         is_final = payload.get("is_final")
         return self._answering(state.replies.sound(sound, state.format_out, is_final=is_final))
 

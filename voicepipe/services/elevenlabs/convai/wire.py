@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import orjson
 
+from voicepipe.quick_base64 import encoded
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.settings import plain
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
@@ -18,7 +18,7 @@ _CHUNK_TAIL = b'"}'
 
 def audio(sound: bytes) -> Send:
     """Return the message that holds sound of the user, in the agent's input format; the one that has no type."""
-    return Send(b"".join((_CHUNK_HEAD, b2a_base64(sound, newline=False), _CHUNK_TAIL)), droppable=True)
+    return Send(b"".join((_CHUNK_HEAD, encoded(sound), _CHUNK_TAIL)), droppable=True)
 
 
 def message(type_: str, **fields: Any) -> Send:

@@ -16,6 +16,7 @@ from voicepipe.realtime.events import Failure, Output, SideResponse
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.realtime.settings import deep_merge, plain
+from voicepipe.rests import done
 from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
 from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
@@ -79,7 +80,7 @@ class OpenAIConversation(RealtimeService):
             changed = await super()._update_settings(delta)
         except SettingsError as error:
             # It is our own word, in the words of the application already.
-            await super().perform([Failure("settings", str(error), field=error.field)])
+            await done(super().perform_now([Failure("settings", str(error), field=error.field)]))
             return {}
         if "tools" in changed:
             self._register_tools(self.given_changes(delta)["tools"])

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 
 import orjson
 
+from voicepipe.quick_base64 import decoded
 from voicepipe.realtime.events import (
     ApprovalWanted,
     AudioChunk,
     BotTranscript,
-    Coded,
     Failure,
     ItemCreated,
     ItemRetrieved,
@@ -228,13 +228,12 @@ class Incoming:
         if not state.responses.hears(response_id):
             self.passed_over["sound after its response's end"] += 1
             return []
-        sound = binascii.a2b_base64(event["delta"])
+        sound = decoded(event["delta"])
         state.has_spoken = state.has_given = True
         state.spoken.received(response_id, item_id, event.get("content_index", 0), sound)
         state.history.sounds(item_id, len(sound) / state.format_out.bytes_per_ms)
         form = state.format_out
-        coded = None if form.name == "PCM" else Coded(form.name, sound, form.decode)
-        return [AudioChunk(response_id, item_id, form.decode(sound), coded)]
+        return [AudioChunk(response_id, item_id, sound, None if form.name == "PCM" else form)]
 
     def _on_audio_done(self, event: Event) -> list[Output]:
         if self._state.responses.hears(event["response_id"]):

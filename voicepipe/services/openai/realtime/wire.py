@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
 
+from voicepipe.quick_base64 import encoded
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.session import Detail, Role
 from voicepipe.realtime.settings import plain
@@ -22,7 +22,7 @@ _APPEND_TAIL = b'"}'
 
 def append_audio(sound: bytes) -> Send:
     """Return the event that appends `sound`, which is in the session's input format."""
-    return Send(b"".join((_APPEND_HEAD, b2a_base64(sound, newline=False), _APPEND_TAIL)), droppable=True)
+    return Send(b"".join((_APPEND_HEAD, encoded(sound), _APPEND_TAIL)), droppable=True)
 
 
 def event(type_: str, **fields: Any) -> Send:
