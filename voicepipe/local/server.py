@@ -93,9 +93,8 @@ class LocalServer(SessionServer):
     ) -> None:
         if wire not in ("ga", "beta"):
             raise SettingsError("wire", f"is 'ga' or 'beta', not {wire!r}")
-        self._faults = FaultPlan(faults or Faults())
         super().__init__(
-            Backstage(speech, brain, pace or Pace(), self._faults, on_event),
+            Backstage(speech, brain, pace or Pace(), FaultPlan(faults or Faults()), on_event),
             host=host,
             port=port,
             max_sessions=max_sessions,
@@ -133,7 +132,7 @@ class LocalServer(SessionServer):
             self.speech.activity(),
             ids=ids,
             expires_at=int(time.time() + self._session_secs),
-            late_deltas=self._faults.late_deltas,
+            late_deltas=self._stage.faults.late_deltas,
         )
         served = session if self._wire == "ga" else BetaServerSession(session, ids)
         return SessionDriver(served, connection, self._stage, self._session_secs)

@@ -91,9 +91,8 @@ class LocalElevenLabsServer(SessionServer):
         faults: Faults | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
-        self._faults = FaultPlan(faults or Faults())
         super().__init__(
-            Backstage(speech, brain, pace or Pace(), self._faults, on_event),
+            Backstage(speech, brain, pace or Pace(), FaultPlan(faults or Faults()), on_event),
             host=host,
             port=port,
             max_sessions=max_sessions,
@@ -150,7 +149,7 @@ class LocalElevenLabsServer(SessionServer):
             patience=self._patience,
             variables={"time_utc": datetime.fromtimestamp(time.time(), UTC).isoformat()},
             marks_final=self._marks_final,
-            late_pieces=self._faults.late_deltas,
+            late_pieces=self._stage.faults.late_deltas,
         )
         return ConversationDriver(session, connection, self._stage)
 
