@@ -1,7 +1,7 @@
 """Realtime APIs on this machine: the same wires on 127.0.0.1, with real speech behind them, no key and no network."""
 
 from voicepipe.local.openai_ga.faults import Fault, Faults
-from voicepipe.local.openai_ga.pace import Pace
+from voicepipe.local.pace import Pace
 from voicepipe.local.server import LocalServer
 
 __all__ = ["Fault", "Faults", "LocalServer", "Pace"]

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.support.ga_client import WITHIN_SECS, Client, connected
 from tests.support.tones import tone_server
 from voicepipe.local import Pace
-from voicepipe.local.openai_ga.outbox import Outbox
+from voicepipe.local.outbox import Outbox
 
 ANSWER = {"instructions": "answer: One two three four five six seven eight nine ten."}
 FULL_OUTBOX = 256

@@ -1,7 +1,7 @@
 """The server's side of the ElevenLabs Conversational AI wire.
 
-`session` is the protocol, without I/O; `driver` lets it run: ears, brain, voice and pace; `line` is its socket, with
-faults; `doors` says who is let in; `agent` is what is set elsewhere in a dashboard; `server` is all that on 127.0.0.1.
+`session` is the protocol, without I/O; `driver` lets it run; `doors` says who is let in; `agent` is what is set elsewhere
+in a dashboard; `server` is all that on 127.0.0.1.
 """
 
 from voicepipe.local.elevenlabs.agent import Agent, ClientTool, EndCallTool, WebhookTool

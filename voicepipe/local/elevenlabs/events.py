@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal, TypeAlias
 
-Event: TypeAlias = dict[str, Any]
+from voicepipe.local.wishes import Event
+
 CloseCode: TypeAlias = Literal[1000, 1002, 1008, 1011]
 ErrorType: TypeAlias = Literal[
     "invalid_message",

@@ -9,9 +9,7 @@ from voicepipe.audio.g711 import ulaw_decode, ulaw_encode
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.local.elevenlabs.agent import AudioFormat
 from voicepipe.local.elevenlabs.events import Refusal
-from voicepipe.local.openai_ga.formats import RATE
-
-__all__ = ["RATE", "Decoder", "bytes_per_second", "encoded", "from_base64"]
+from voicepipe.local.wishes import RATE
 
 _SAMPLE_BYTES: Final = 2
 

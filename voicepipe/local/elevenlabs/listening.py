@@ -9,10 +9,10 @@ from typing import Any, Final, TypeAlias
 
 from voicepipe.local.elevenlabs.agent import Agent
 from voicepipe.local.elevenlabs.formats import Decoder, from_base64
-from voicepipe.local.elevenlabs.wishes import Hear
 from voicepipe.local.openai_ga.finished import sounds_finished
 from voicepipe.local.openai_ga.hearing import InputBuffer, SpeechBegan, SpeechEnded, SpeechPaused
 from voicepipe.local.speech import Pcm, VoiceActivity
+from voicepipe.local.wishes import Hear
 
 _EAGERNESS: Final[Mapping[str, str]] = MappingProxyType(
     {"patient": "low", "normal": "medium", "eager": "high"}

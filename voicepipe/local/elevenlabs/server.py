@@ -6,49 +6,43 @@ It lets clients in or not and starts a conversation for each; the protocol is `s
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import orjson
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
 from websockets.http11 import Response as HttpResponse
-from websockets.typing import Subprotocol
 
-from voicepipe.errors import PortTakenError, SettingsError, VoicepipeError
-from voicepipe.local.address import checked_port, is_from_this_machine, loopback, netloc
+from voicepipe.errors import SettingsError
 from voicepipe.local.brain import Brain
+from voicepipe.local.driving import Backstage
 from voicepipe.local.elevenlabs.agent import Agent
 from voicepipe.local.elevenlabs.doors import CONVERSATION, Admitted, Decision, Doors, Refused, Reply
-from voicepipe.local.elevenlabs.driver import Backstage, ConversationDriver
-from voicepipe.local.elevenlabs.line import Line
+from voicepipe.local.elevenlabs.driver import ConversationDriver
 from voicepipe.local.elevenlabs.pings import Patience
 from voicepipe.local.elevenlabs.session import ConvAIServerSession
 from voicepipe.local.elevenlabs.signing import Signer
-from voicepipe.local.openai_ga.driver import OnEvent
+from voicepipe.local.line import OnEvent
 from voicepipe.local.openai_ga.events import Ids
 from voicepipe.local.openai_ga.faults import FaultPlan, Faults
-from voicepipe.local.openai_ga.pace import Pace
+from voicepipe.local.pace import Pace
+from voicepipe.local.serving import SessionServer
 from voicepipe.local.speech.engines import SpeechEngine
 
 Refuses: TypeAlias = Literal["close", "status"]
 """How somebody is refused: by a close code after the handshake, or by an HTTP status in its place. The API does both."""
 
 _LARGEST_MESSAGE: Final = 16 * 1024 * 1024
-_THREADS: Final = 4
-_SUBPROTOCOL: Final = Subprotocol("convai")
 
 
-class LocalElevenLabsServer:
+class LocalElevenLabsServer(SessionServer):
     """The server; an async context manager that has left nothing behind when it is done.
 
         agent = Agent("agent_1", first_message="Hello!")
@@ -76,6 +70,8 @@ class LocalElevenLabsServer:
         SettingsError: `host` is no loopback address, `port` is no port, or two agents have the same id.
     """
 
+    SUBPROTOCOL = "convai"
+
     def __init__(
         self,
         agents: Sequence[Agent],
@@ -95,90 +91,35 @@ class LocalElevenLabsServer:
         faults: Faults | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
-        self.speech = speech
-        self.brain = brain
+        super().__init__(
+            Backstage(speech, brain, pace or Pace(), FaultPlan(faults or Faults()), on_event),
+            host=host,
+            port=port,
+            max_sessions=max_sessions,
+            max_message_bytes=max_message_bytes,
+        )
         self._doors = Doors(_distinct(agents), api_key, Signer(secrets.token_bytes(), signed_url_secs))
-        self._host = loopback(host)
-        self._port = checked_port(port)
-        self._pace = pace or Pace()
         self._patience = patience or Patience()
-        self._max_sessions = max_sessions
-        self._max_message_bytes = max_message_bytes
         self._refuses: Refuses = refuses
         self._marks_final = marks_final
-        self._faults = FaultPlan(faults or Faults())
-        self._on_event = on_event
         self._ids = Ids()
         # Weak: a handshake that fails after the decision leaves nothing behind.
         self._decisions: WeakKeyDictionary[ServerConnection, Decision] = WeakKeyDictionary()
-        self._sessions = 0
-        self._threads: ThreadPoolExecutor | None = None
-        self._server: Server | None = None
 
     @property
     def url(self) -> str:
         """The address of the conversations; `?agent_id=...` follows."""
-        return f"ws://{netloc(self._host, self._port)}{CONVERSATION}"
+        return f"ws://{self._netloc}{CONVERSATION}"
 
     @property
     def api_url(self) -> str:
         """The address for a client's `base_url`, of which signed URLs are asked."""
-        return f"http://{netloc(self._host, self._port)}"
+        return f"http://{self._netloc}"
 
-    @property
-    def sessions(self) -> int:
-        """How many conversations there are now."""
-        return self._sessions
-
-    async def __aenter__(self) -> Self:
-        """Begin to serve.
-
-        Raises:
-            PortTakenError: Another program has the port.
-            VoicepipeError: The port cannot be used for another reason.
-        """
-        try:
-            self._server = await serve(
-                self._serve,
-                self._host,
-                self._port,
-                process_request=self._open_door,
-                select_subprotocol=_subprotocol,
-                compression=None,
-                max_size=self._max_message_bytes,
-                # A dead client shows by the wire's own pings.
-                ping_interval=None,
-            )
-        except OSError as error:
-            await self.brain.aclose()
-            if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(self._host, self._port) from None
-            raise VoicepipeError(f"cannot serve at {self._host}:{self._port}: {error}") from error
-        if self.speech.blocking:
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="voicepipe-local")
-        self._port = next(iter(self._server.sockets)).getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """End all conversations and stop serving."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
-        if self._threads is not None:
-            # It waits for one utterance at most, and no conversation is left that it could keep waiting.
-            self._threads.shutdown(cancel_futures=True)
-            self._threads = None
-        await self.brain.aclose()
-
-    # Who is let in.
-
-    async def _open_door(self, connection: ServerConnection, request: Request) -> HttpResponse | None:
-        if not is_from_this_machine(request.headers.get("Origin")):
-            return connection.respond(HTTPStatus.FORBIDDEN, "Origin: that page is not of this machine.\n")
+    def _admit(self, connection: ServerConnection, request: Request) -> HttpResponse | None:
         if not self._doors.is_conversation(request):
-            base_url = f"ws://{netloc(self._host, self._port)}"
-            return _response(self._doors.reply(request, base_url, self._ids.new("conv"), self._now))
+            reply = self._doors.reply(request, f"ws://{self._netloc}", self._ids.new("conv"), self._now)
+            return _response(reply)
         if self._sessions >= self._max_sessions:
             message = f"This server has {self._max_sessions} conversations at once."
             return _refusal(
@@ -191,21 +132,14 @@ class LocalElevenLabsServer:
         self._decisions[connection] = decision
         return None
 
-    async def _serve(self, connection: ServerConnection) -> None:
+    async def _talk(self, connection: ServerConnection) -> None:
         decision = self._decisions.pop(connection)
-        self._sessions += 1
-        try:
-            if self._sessions > self._max_sessions:
-                # Clients whose handshakes overlap get past the door together.
-                await connection.close(1008, f"This server has {self._max_sessions} conversations at once.")
-            elif isinstance(decision, Refused):
-                await connection.close(decision.code, decision.message)
-            else:
-                await self._driver(connection, decision).run()
-        except ConnectionClosed:
-            pass
-        finally:
-            self._sessions -= 1
+        if self._sessions > self._max_sessions:
+            await connection.close(1008, f"This server has {self._max_sessions} conversations at once.")
+        elif isinstance(decision, Refused):
+            await connection.close(decision.code, decision.message)
+        else:
+            await self._driver(connection, decision).run()
 
     def _driver(self, connection: ServerConnection, admitted: Admitted) -> ConversationDriver:
         session = ConvAIServerSession(
@@ -215,11 +149,9 @@ class LocalElevenLabsServer:
             patience=self._patience,
             variables={"time_utc": datetime.fromtimestamp(time.time(), UTC).isoformat()},
             marks_final=self._marks_final,
-            late_pieces=self._faults.late_deltas,
+            late_pieces=self._stage.faults.late_deltas,
         )
-        line = Line(connection, self._faults, self._on_event, session.error)
-        stage = Backstage(self.speech, self.brain, self._pace, self._threads)
-        return ConversationDriver(session, line, stage)
+        return ConversationDriver(session, connection, self._stage)
 
     @property
     def _now(self) -> float:
@@ -231,11 +163,6 @@ def _distinct(agents: Sequence[Agent]) -> Sequence[Agent]:
     if len(ids) != len(set(ids)):
         raise SettingsError("agents", f"two of {', '.join(ids)} have the same id")
     return agents
-
-
-def _subprotocol(_: object, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """A browser, which can give its token only as a subprotocol, wants to see one of those it offered again."""
-    return _SUBPROTOCOL if _SUBPROTOCOL in offered else None
 
 
 def _refusal(refused: Refused) -> HttpResponse:

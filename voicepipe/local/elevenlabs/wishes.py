@@ -10,15 +10,7 @@ from voicepipe.local.brain import Conversation
 from voicepipe.local.elevenlabs.agent import WebhookTool
 from voicepipe.local.elevenlabs.events import Event
 from voicepipe.local.elevenlabs.reply import Reply
-from voicepipe.local.speech import Pcm
-
-
-@dataclass(frozen=True, slots=True)
-class Hear:
-    """Find the words in `pcm`, at 24 kHz, then call `ConvAIServerSession.heard` with the same key."""
-
-    key: str
-    pcm: Pcm
+from voicepipe.local.wishes import Hear
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class BetaServerSession:
         """When `wake` wants to be called; it may change with every call."""
         return self._session.wakes_at_ms
 
-    def open(self) -> list[Out]:
+    def open(self, _now_ms: float = 0.0) -> list[Out]:
         """Return the first events."""
         conversation = {"id": self._session.conversation_id, "object": "realtime.conversation"}
         told = self._events.make("conversation.created", conversation=conversation)
@@ -65,9 +65,9 @@ class BetaServerSession:
             self._temperature = parsed.session.given().get("temperature", self._temperature)
         return self._told(outputs)
 
-    def error(self, code: str | None, message: str, type_: str = "invalid_request_error") -> Event:
+    def error(self, code: str | None, message: str) -> Event:
         """Return an `error` event that no client event is the cause of."""
-        return self._session.error(code, message, type_)
+        return self._session.error(code, message)
 
     def heard(self, key: str, text: str | None, now_ms: float = 0.0) -> list[Out]:
         """Take the words found in an utterance."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
-Event: TypeAlias = dict[str, Any]
+from voicepipe.local.wishes import Event
 
 
 class Refusal(Exception):

@@ -10,9 +10,8 @@ from typing import Final
 from voicepipe.audio.g711 import alaw_decode, alaw_encode, ulaw_decode, ulaw_encode
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.local.openai_ga.events import Refusal
+from voicepipe.local.wishes import RATE
 
-RATE: Final = 24000
-"""Of the sound behind the wire, in hertz."""
 _TELEPHONE_RATE: Final = 8000
 _LARGEST_APPEND: Final = 15 * 1024 * 1024
 

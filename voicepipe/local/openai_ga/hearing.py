@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from voicepipe.audio.resampler import StreamResampler
-from voicepipe.local.openai_ga.formats import RATE
 from voicepipe.local.speech import Pcm, VoiceActivity
+from voicepipe.local.wishes import RATE
 
 _SAMPLES_A_MS: Final = RATE // 1000
 _SHORTEST_COMMIT_MS: Final = 100

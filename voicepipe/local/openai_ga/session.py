@@ -38,8 +38,9 @@ from voicepipe.local.openai_ga.shapes import (
     SessionUpdate,
 )
 from voicepipe.local.openai_ga.transcripts import transcript_events, transcript_failed
-from voicepipe.local.openai_ga.wishes import Hear, Out
+from voicepipe.local.openai_ga.wishes import Out
 from voicepipe.local.speech import Pcm, VoiceActivity
+from voicepipe.local.wishes import Hear
 
 _Handler: TypeAlias = Callable[[Any, Any], list[Out]]
 
@@ -92,7 +93,7 @@ class GAServerSession:
         """The conversation's id, which its responses carry."""
         return self._responses.conversation_id
 
-    def open(self) -> list[Out]:
+    def open(self, _now_ms: float = 0.0) -> list[Out]:
         """Return the first event."""
         return [self._events.make("session.created", session=self._settings.as_wire())]
 
@@ -115,9 +116,9 @@ class GAServerSession:
         self._watch_idleness(outputs, now_ms)
         return outputs
 
-    def error(self, code: str | None, message: str, type_: str = "invalid_request_error") -> Event:
-        """Return an `error` event that no client event is the cause of."""
-        return self._events.error(type_, code, message)
+    def error(self, code: str | None, message: str) -> Event:
+        """Return an `error` event that no client event is the cause of; with no `code` it is the server's own."""
+        return self._events.error("invalid_request_error" if code else "server_error", code, message)
 
     # Settings.
 

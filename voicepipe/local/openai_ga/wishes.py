@@ -8,15 +8,7 @@ from typing import TypeAlias
 from voicepipe.local.brain import Conversation
 from voicepipe.local.openai_ga.events import Event
 from voicepipe.local.openai_ga.response import Response
-from voicepipe.local.speech import Pcm
-
-
-@dataclass(frozen=True, slots=True)
-class Hear:
-    """Find the words in what the user said, then call `GAServerSession.heard` with the same key. `pcm` is at 24 kHz."""
-
-    key: str
-    pcm: Pcm
+from voicepipe.local.wishes import Hear
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,41 @@
-"""The socket of one conversation: events go out in order, messages come in, and faults happen to either."""
+"""The socket of one session: events go out in order, messages come in, and faults happen to either."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import orjson
+from loguru import logger
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from voicepipe.local.elevenlabs.events import Event
-from voicepipe.local.openai_ga.driver import OnEvent, Way
 from voicepipe.local.openai_ga.faults import Fault, FaultPlan
-from voicepipe.local.openai_ga.outbox import Outbox
+from voicepipe.local.outbox import Outbox
+from voicepipe.local.wishes import Event
+
+Way: TypeAlias = Literal["in", "out"]
+OnEvent: TypeAlias = Callable[[Way, Mapping[str, Any]], None]
+"""Called with every event: "in" from the client, "out" to it."""
 
 _LAST_WORDS_SECS: Final = 5.0
-"""How long a client that does not read keeps a conversation that is over."""
+"""How long a client that does not read keeps a session that is over."""
 _LONGEST_REASON: Final = 123
 """Bytes in the reason of a close frame (RFC 6455, 5.5)."""
-_BROKEN: Final = '{"type": "audio", "audio_event": '
-_UNKNOWN: Final[Mapping[str, Any]] = {"type": "voicepipe_unknown", "voicepipe_unknown_event": {"event_id": 1}}
+_BROKEN: Final = '{"type": '
 
 
 class Line:
-    """Carries one conversation.
+    """Carries one session.
 
     Args:
         connection: The socket.
         faults: What goes wrong.
-        on_event: Sees every message.
-        make_error: Makes the event for the fault `error`, of an error type, a message and a code.
+        on_event: Sees every event.
+        unknown: The event for the fault `unknown`.
+        make_error: Makes the event for the fault `error`, of the API's word for it and a message.
     """
 
     def __init__(
@@ -39,11 +43,13 @@ class Line:
         connection: ServerConnection,
         faults: FaultPlan,
         on_event: OnEvent | None,
+        unknown: Event,
         make_error: Callable[[str | None, str], Event],
     ) -> None:
         self._connection = connection
         self._faults = faults
         self._on_event = on_event
+        self._unknown = unknown
         self._make_error = make_error
         self._outbox = Outbox()
         self._held: Event | None = None
@@ -57,19 +63,28 @@ class Line:
         await self._outbox.room()
 
     async def send(self) -> None:
-        """Send what there is; once the connection has ended, take it all the same, so that nobody waits for room."""
-        while True:
-            event = await self._outbox.get()
-            with suppress(ConnectionClosed):
-                await self._send_with_faults(event)
-            self._outbox.sent()
+        """Send what there is, until the connection has ended."""
+        try:
+            while True:
+                event = await self._outbox.get()
+                try:
+                    await self._send_with_faults(event)
+                finally:
+                    self._outbox.sent()
+        except ConnectionClosed:
+            return
+        finally:
+            # A client that is gone must be found out by those who wait until it has read.
+            self._outbox.close()
 
     async def messages(self) -> AsyncGenerator[str | bytes]:
         """Yield what the client sends, as often as faults want it, until it leaves."""
-        with suppress(ConnectionClosed):
+        try:
             async for message in self._connection:
                 for _ in range(await self._times(message)):
                     yield message
+        except ConnectionClosed:
+            logger.debug("a client of the local server left without a close frame")
 
     async def close(self, code: int, reason: str) -> None:
         """Close once all has gone out, or the client has had its time to take it."""
@@ -122,7 +137,7 @@ class Line:
         if fault.do == "malformed":
             await self._connection.send(_BROKEN)
         elif fault.do == "unknown":
-            await self._transmit(dict(_UNKNOWN))
+            await self._transmit(self._unknown)
         elif fault.do == "error":
             await self._transmit(self._make_error(fault.code, fault.message))
 
@@ -141,7 +156,7 @@ def _times(due: list[Fault]) -> int:
 
 
 def _readable(message: str | bytes) -> Event:
-    """Return a client's message as an event to look at, whatever it is; sound, which has no type, gets its key as one."""
+    """Return a client's message as an event to look at, whatever it is; if it has only a payload, its key is its type."""
     try:
         event: Any = orjson.loads(message)
     except orjson.JSONDecodeError:
@@ -149,4 +164,4 @@ def _readable(message: str | bytes) -> Event:
     if not isinstance(event, dict):
         return {"type": "unreadable"}
     fields = cast("Event", event)
-    return {"type": "user_audio_chunk", **fields} if "user_audio_chunk" in fields else fields
+    return {"type": next(iter(fields)), **fields} if len(fields) == 1 else fields

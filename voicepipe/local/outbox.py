@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from voicepipe.local.openai_ga.events import Event
+from voicepipe.local.wishes import Event
 
 _FULL: Final = 256
 
