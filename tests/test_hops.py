@@ -18,8 +18,9 @@ from voicepipe.frames import (
     SystemFrame,
     UserStoppedSpeakingFrame,
 )
-from voicepipe.hops import SoundHops
+from voicepipe.hops import SoundHops, sound_goes_around
 from voicepipe.pipeline import Pipeline, PipelineWorker, run
+from voicepipe.rests import Rest, done
 from voicepipe.shortcuts import SelectiveObserver
 
 pytestmark = pytest.mark.virtual_time
@@ -305,3 +306,87 @@ async def test_sound_reaches_the_ends_of_pipelines_and_who_asked_for_it_there():
 
     await run(Pipeline([Pipeline([inner])]), on_started=give, handle_signals=False)
     assert {type(frame) for frame in reached} == {InputAudioRawFrame, PlaybackMarkFrame}
+
+
+class Quick(SoundHops):
+    """Takes sound without waiting for anything, or with."""
+
+    def __init__(self, *, waits: bool = False, fails: bool = False) -> None:
+        super().__init__(enable_direct_mode=True)
+        self.saw: list[Frame] = []
+        self._waits, self._fails = waits, fails
+
+    @sound_goes_around
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        await self.push_frame(frame, direction)
+
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        if self._fails:
+            raise ValueError("no such sound")
+        self.saw.append(frame)
+        return self._later(frame, direction) if self._waits else self.push_now(frame, direction)
+
+    async def _later(self, frame: Frame, direction: FrameDirection) -> None:
+        await asyncio.sleep(1)
+        await self.push_frame(frame, direction)
+
+
+class Overriding(Quick):
+    """What an application derives from one of ours, and wants to see all frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processed: list[Frame] = []
+        self.pushed: list[Frame] = []
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        self.processed.append(frame)
+        await super().process_frame(frame, direction)
+
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
+        self.pushed.append(frame)
+        await super().push_frame(frame, direction)
+
+
+async def _taken_now(*processors: FrameProcessor, waits: bool) -> None:
+    """Give sound to the first processor, and see whether that takes it without waiting."""
+
+    async def give(worker: PipelineWorker) -> None:
+        first = processors[0]
+        assert isinstance(first, SoundHops)
+        rest = first.take_now(_SOUND)
+        assert (rest is not None) is waits
+        await done(rest)
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline(list(processors)), on_started=give, handle_signals=False)
+
+
+async def test_sound_passes_without_a_coroutine_where_nobody_waits():
+    first, bystander, last = Quick(), Bystander(direct=True), Quick()
+    await _taken_now(first, bystander, last, waits=False)
+    assert (first.saw, last.saw) == ([_SOUND], [_SOUND])
+
+
+@pytest.mark.parametrize("how", ["waits", "is slow to say", "queues"])
+async def test_what_has_to_be_awaited_on_the_way_is_left_to_be_awaited(how: str):
+    first, last = Quick(), Quick()
+    between = Quick(waits=True) if how == "waits" else Passing(direct=how != "queues")
+    await _taken_now(first, between, last, waits=True)
+    assert first.saw == last.saw == [_SOUND]
+    assert between.saw.count(_SOUND) == 1
+
+
+async def test_a_fault_at_once_is_an_error_frame_too():
+    before, failing = Passing(direct=True), Quick(fails=True)
+    await through(before, failing, frames=[_SOUND])
+    errors = [frame.error for frame in before.saw if isinstance(frame, ErrorFrame)]
+    assert errors == ["Error processing frame: no such sound"]
+
+
+async def test_who_overrides_a_quick_one_sees_sound_in_its_methods():
+    overriding, last = Overriding(), Quick()
+    await _taken_now(overriding, last, waits=True)
+    assert overriding.processed.count(_SOUND) == overriding.pushed.count(_SOUND) == 1
+    assert last.saw == [_SOUND]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConcurrencyError, ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import SERVER, Protocol, State
+from websockets.protocol import CLIENT, SERVER, Protocol, State
 
 from voicepipe.quick_socket import QuickClientConnection, QuickConnection, QuickServerConnection
 
@@ -213,3 +214,134 @@ async def test_text_that_is_no_text_ends_the_connection():
     connection.connection_lost(None)
     with pytest.raises(ConnectionClosedError):
         await waiting
+
+
+# Given to a reader.
+
+
+async def give(connection: QuickConnection, *messages: bytes) -> None:
+    """Let a connection get messages one by one, and its task go on after each."""
+    for message in messages:
+        connection.data_received(frame(Opcode.TEXT, message))
+        await asyncio.sleep(0)
+
+
+async def ended(delivering: asyncio.Task[Any]) -> None:
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
+
+
+async def test_a_reader_is_given_what_waited_and_then_what_comes_as_it_comes():
+    connection, _ = opened()
+    connection.data_received(WIRE)
+    given_to: list[bytes] = []
+    delivering = asyncio.create_task(connection.deliver(given_to.append))
+    await asyncio.sleep(0)
+    assert given_to == [message if isinstance(message, bytes) else message.encode() for message in MESSAGES]
+    given_to.clear()
+    connection.data_received(frame(Opcode.TEXT, b"now") + frame(Opcode.TEXT, b"and now"))
+    assert given_to == [b"now", b"and now"]
+    await ended(delivering)
+
+
+async def test_what_a_reader_leaves_is_awaited_before_the_next_message():
+    connection, _ = opened()
+    told, goes_on = list[bytes](), asyncio.Event()
+
+    async def finish(message: bytes) -> None:
+        await goes_on.wait()
+        told.append(message + b" is done")
+
+    def read(message: bytes) -> Any:
+        told.append(message)
+        return finish(message) if message == b"slow" else None
+
+    delivering = asyncio.create_task(connection.deliver(read))
+    await asyncio.sleep(0)
+    await give(connection, b"quick", b"slow", b"next", b"last")
+    assert told == [b"quick", b"slow"]
+    goes_on.set()
+    await asyncio.sleep(0)
+    await give(connection, b"after")
+    assert told == [b"quick", b"slow", b"slow is done", b"next", b"last", b"after"]
+    await ended(delivering)
+
+
+async def test_what_a_reader_raises_is_raised_where_messages_are_delivered():
+    connection, transport = opened()
+
+    def read(message: bytes) -> None:
+        raise ValueError(message.decode())
+
+    delivering = asyncio.create_task(connection.deliver(read))
+    await asyncio.sleep(0)
+    connection.data_received(frame(Opcode.TEXT, b"no"))
+    with pytest.raises(ValueError, match="no"):
+        await delivering
+    assert not transport.is_gone
+    connection.data_received(frame(Opcode.TEXT, b"for who comes next"))
+    assert await connection.recv() == "for who comes next"
+
+
+async def test_who_stops_delivering_leaves_nothing_that_is_never_awaited():
+    connection, _ = opened()
+
+    async def finish() -> None:
+        raise AssertionError("it was cancelled before")
+
+    delivering = asyncio.create_task(connection.deliver(lambda _message: finish()))
+    await asyncio.sleep(0)
+    connection.data_received(frame(Opcode.TEXT, b"late"))
+    await ended(delivering)
+    assert delivering.cancelled()
+
+
+async def test_only_one_is_given_the_messages():
+    connection, _ = opened()
+    delivering = asyncio.create_task(connection.deliver(lambda _message: None))
+    await asyncio.sleep(0)
+    with pytest.raises(ConcurrencyError):
+        await connection.recv()
+    with pytest.raises(ConcurrencyError):
+        await connection.deliver(lambda _message: None)
+    await ended(delivering)
+
+
+async def test_a_reader_is_called_in_the_context_of_who_asked():
+    connection, _ = opened()
+    whose = ContextVar("whose", default="nobody's")
+    seen: list[str] = []
+
+    async def deliver() -> None:
+        whose.set("the call's")
+        await connection.deliver(lambda _message: seen.append(whose.get()))
+
+    delivering = asyncio.create_task(deliver())
+    await asyncio.sleep(0)
+    connection.data_received(frame(Opcode.TEXT, b"?"))
+    assert (seen, whose.get()) == (["the call's"], "nobody's")
+    await ended(delivering)
+
+
+async def test_delivering_ends_with_the_connection_after_the_last_message():
+    connection, _ = opened()
+    told: list[bytes] = []
+    delivering = asyncio.create_task(connection.deliver(told.append))
+    await asyncio.sleep(0)
+    connection.data_received(frame(Opcode.TEXT, b"last") + frame(Opcode.CLOSE, Close(1000, "").serialize()))
+    connection.connection_lost(None)
+    with pytest.raises(ConnectionClosedOK):
+        await delivering
+    assert told == [b"last"]
+
+
+async def test_masks_are_not_used_twice():
+    connection = QuickConnection(Protocol(CLIENT, state=State.OPEN))
+    transport = Transport()
+    connection.connection_made(transport)
+    masks: set[bytes] = set()
+    for _ in range(1000):
+        transport.written = b""
+        assert connection.send_now(b"x")
+        masks.add(transport.written[2:6])
+    assert len(masks) > 990

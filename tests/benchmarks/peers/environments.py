@@ -30,7 +30,19 @@ class Environment:
 
 
 _UVLOOP = "uvloop==0.23.0"
-_OURS = ["websockets", "numpy", "soxr", "loguru", "pydantic", "orjson", "typer", "rich", "pyyaml", "openai"]
+_OURS = [
+    "websockets",
+    "pybase64",
+    "numpy",
+    "soxr",
+    "loguru",
+    "pydantic",
+    "orjson",
+    "typer",
+    "rich",
+    "pyyaml",
+    "openai",
+]
 ENVIRONMENTS = {
     "pipecat": Environment(
         ("pipecat-ai[websocket]==1.14.0", "uvicorn==0.54.0", "fastapi==0.165.0", _UVLOOP, *_OURS),
