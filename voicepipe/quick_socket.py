@@ -187,8 +187,12 @@ class QuickConnection(Connection):
         waiter, reader = self._waiter, self._reader
         if reader is not None and waiter is not None and not waiter.done():
             # Nothing waits, and neither does the reader wait for anything but this.
-            self._rest = _read(reader, message)
-            if self._rest is not None:
+            try:
+                rest = reader(message)
+            except Exception as error:  # noqa: BLE001 - it is for who asked for messages, and not for the event loop
+                rest = _raised(error)
+            if rest is not None:
+                self._rest = rest
                 waiter.set_result(None)
             return
         self._arrived.append((is_text, message))
@@ -315,13 +319,6 @@ class QuickConnection(Connection):
         self._next_mask = at + 4
         mask = self._masks[at : at + 4]
         return head_of_text(len(message), is_masked=True) + mask + apply_mask(message, mask)
-
-
-def _read(reader: Reader, message: bytes) -> Rest:
-    try:
-        return reader(message)
-    except Exception as error:  # noqa: BLE001 - it is for who asked for the messages, and not for the event loop
-        return _raised(error)
 
 
 async def _raised(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 from loguru import logger
@@ -41,4 +42,7 @@ async def media(socket: ServerConnection) -> None:
 
 if __name__ == "__main__":
     logger.remove()
+    # As docs/telephony.md has it.
+    gc.collect()
+    gc.freeze()
     serve_calls(media, QuickServerConnection)
