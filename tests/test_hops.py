@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
@@ -325,7 +326,7 @@ class Quick(SoundHops):
         if self._fails:
             raise ValueError("no such sound")
         self.saw.append(frame)
-        return self._later(frame, direction) if self._waits else self.push_now(frame, direction)
+        return partial(self._later, frame, direction) if self._waits else self.push_now(frame, direction)
 
     async def _later(self, frame: Frame, direction: FrameDirection) -> None:
         await asyncio.sleep(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -18,7 +19,7 @@ class Work:
 
     def do(self, number: int) -> Rest:
         if number in self._slow:
-            return self._do_later(number)
+            return partial(self._do_later, number)
         self.done.append(number)
         return None
 

@@ -12,7 +12,8 @@ Sound is taken and pushed "now": `take_now`, `process_sound` and `push_now` are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
 
 from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FramePushed
@@ -34,7 +35,7 @@ from voicepipe.frames import (
     SystemFrame,
     TTSAudioRawFrame,
 )
-from voicepipe.rests import Rest, done
+from voicepipe.rests import Remainder, Rest, done
 from voicepipe.shortcuts import EVENTS, Watchers, Way
 
 SOUND: Final = frozenset(
@@ -132,19 +133,19 @@ class SoundHops(FrameProcessor):
         """Take a frame, as `queue_frame` does; sound without waiting, as far as that goes."""
         kind = type(frame)
         if kind not in SOUND or not self.__is_quick:
-            return self._queue(frame, direction, None)
+            return partial(self._queue, frame, direction, None)
         # Only system frames stand in the first of a processor's two queues, and only those are its to overtake.
         if not self._enable_direct_mode and (self.__waiting or self.__is_paused or kind not in _SYSTEM_SOUND):
-            return self._queue(frame, direction, None)
+            return partial(self._queue, frame, direction, None)
         if self._cancelling:
             return None
         if not self.__processes_now or (self.__observer is not None and self.__watchers.see_processed()):
-            return _told_of(self, _IN, self.process_frame(frame, direction))
+            return partial(_told_of, self, _IN, partial(self.process_frame, frame, direction))
         try:
             rest = self.process_sound(frame, direction)
         except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
-            return _tell(self, _IN, error)
-        return None if rest is None else _told_of(self, _IN, rest)
+            return partial(_tell, self, _IN, error)
+        return None if rest is None else partial(_told_of, self, _IN, rest)
 
     async def _queue(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
         if self._enable_direct_mode or not isinstance(frame, SystemFrame):
@@ -197,7 +198,7 @@ class SoundHops(FrameProcessor):
     def push_now(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> Rest:
         """Push a frame, as `push_frame` does; sound without waiting, as far as that goes."""
         if type(frame) not in SOUND or not self.__is_quick or not self.__pushes_now:
-            return self.push_frame(frame, direction)
+            return partial(self.push_frame, frame, direction)
         return self.__push(frame, direction)
 
     def __push(self, frame: Frame, direction: FrameDirection) -> Rest:
@@ -206,13 +207,13 @@ class SoundHops(FrameProcessor):
         if neighbour is None:
             return None
         if self.__observer is not None and self.__watchers.see_pushed(frame):
-            return self.__push_seen(self.__observer, neighbour, frame, direction)
+            return partial(self.__push_seen, self.__observer, neighbour, frame, direction)
         kind = type(frame)
         way = ways.get(kind)
         if way is None or way.neighbour is not neighbour:
             way = ways[kind] = Way(neighbour, direction, kind)
         rest = way.take(frame, direction)
-        return None if rest is None else _told_of(self, _OUT, rest)
+        return None if rest is None else partial(_told_of, self, _OUT, rest)
 
     async def __push_seen(
         self, observer: BaseObserver, neighbour: FrameProcessor, frame: Frame, direction: FrameDirection
@@ -225,9 +226,9 @@ class SoundHops(FrameProcessor):
             await _tell(self, _OUT, error)
 
 
-async def _told_of(processor: FrameProcessor, what: str, rest: Coroutine[Any, Any, None]) -> None:
+async def _told_of(processor: FrameProcessor, what: str, rest: Remainder) -> None:
     try:
-        await rest
+        await rest()
     except Exception as error:  # noqa: BLE001 - a fault in one frame is told and ends nothing, as in Pipecat
         await _tell(processor, what, error)
 

@@ -190,7 +190,7 @@ class QuickConnection(Connection):
             try:
                 rest = reader(message)
             except Exception as error:  # noqa: BLE001 - it is for who asked for messages, and not for the event loop
-                rest = _raised(error)
+                rest = partial(_raised, error)
             if rest is not None:
                 self._rest = rest
                 waiter.set_result(None)
@@ -256,7 +256,7 @@ class QuickConnection(Connection):
                 if rest is None:
                     rest = reader(self._oldest()[1])
                 if rest is not None:
-                    await rest
+                    await rest()
 
     @contextmanager
     def _read_by(self, reader: Reader) -> Generator[None]:
@@ -264,10 +264,7 @@ class QuickConnection(Connection):
         try:
             yield
         finally:
-            self._reader = None
-            rest, self._rest = self._rest, None
-            if rest is not None:
-                rest.close()
+            self._reader = self._rest = None
 
     async def _wait(self) -> None:
         """Wait for a message or the end."""

@@ -8,7 +8,8 @@ time. For this, names of Pipecat's are read that are protected; `tests/test_hops
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Container, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
+from functools import partial
 from typing import Any, Final, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
@@ -22,7 +23,7 @@ from voicepipe.rests import Rest
 # pyright: reportPrivateUsage=false
 
 Take: TypeAlias = Callable[[Frame, FrameDirection], Rest]
-_Push: TypeAlias = Callable[[Frame, FrameDirection], Coroutine[Any, Any, None]]
+_Push: TypeAlias = Callable[[Frame, FrameDirection], Awaitable[None]]
 
 EVENTS: Final = (
     "on_before_process_frame",
@@ -104,7 +105,7 @@ class Way:
             if push is None:
                 break
             self._pass(at)
-            self._around = push
+            self._around = _by(push)
             owner = getattr(push, "__self__", None)
             if type(owner) is PipelineWorker and push in (owner._sink_push_frame, owner._source_push_frame):
                 self._ends_in = owner
@@ -137,7 +138,12 @@ class Way:
 
 def taker(processor: FrameProcessor) -> Take:
     """Return what takes a frame for a processor."""
-    return getattr(processor, "take_now", processor.queue_frame)
+    return getattr(processor, "take_now", _by(processor.queue_frame))
+
+
+def _by(push: _Push) -> Take:
+    """Return what takes a frame by a function that has to be awaited."""
+    return lambda frame, direction: partial(push, frame, direction)
 
 
 def _next(processor: FrameProcessor, direction: FrameDirection) -> FrameProcessor | None:

@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 from voicepipe.errors import ConnectionRefused, SettingsError
 from voicepipe.realtime.connection import Closed, Connection, Endpoint, Limits
 from voicepipe.realtime.events import Send
+from voicepipe.rests import Rest
 
 WITHIN_SECS = 5.0
 
@@ -34,10 +35,9 @@ class Client:
         """While it is not set, the message that came is being handled."""
         self.connection = Connection(endpoint, self._message, self._on_closed, limits)
 
-    async def _message(self, message: bytes) -> None:
+    def _message(self, message: bytes) -> Rest:
         self.messages.put_nowait(message)
-        if self.hold is not None:
-            await self.hold.wait()
+        return None if self.hold is None else self.hold.wait
 
     async def _on_closed(self, closed: Closed) -> None:
         self.closed.set_result(closed)

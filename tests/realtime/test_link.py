@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.scripted_server import ScriptedServer
 from voicepipe.errors import ConnectionRefused
 from voicepipe.realtime.connection import Closed, Endpoint
 from voicepipe.realtime.link import Link, Reconnect
+from voicepipe.rests import Rest
 
 NOW = Reconnect(tries=3, first_ms=0)
 
@@ -46,8 +48,8 @@ class Owner:
     async def link_up(self) -> None:
         await self.tell("up")
 
-    async def link_message(self, message: bytes) -> None:
-        await self.tell(message.decode())
+    def link_message(self, message: bytes) -> Rest:
+        return partial(self.tell, message.decode())
 
     async def link_down(self, closed: Closed) -> None:
         await self.tell(f"down {closed.code}")

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
@@ -285,7 +286,7 @@ class AudioResampler(SoundHops):
         try:
             frames = self._resampled(frame)
         except AudioFormatError as error:
-            return self._refuse(error)
+            return partial(self._refuse, error)
         return self._push_all(frames)
 
     def _resampled(

@@ -25,9 +25,10 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSTextFrame,
 )
-from voicepipe.hops import SOUND, USERS_SOUND, SoundHops
+from voicepipe.hops import SOUND, USERS_SOUND, SoundHops, sound_goes_around
 from voicepipe.phone.floor import Floor
 from voicepipe.phone.guardrails import Guardrail, Speaker
+from voicepipe.rests import Rest, done
 
 
 class Listener(Protocol):
@@ -87,6 +88,7 @@ class CallersWords(SoundHops):
         self._on_blocked = on_blocked
         self._asks_for_answers = asks_for_answers
 
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass all on, but for words that are blocked."""
         await super().process_frame(frame, direction)
@@ -129,12 +131,17 @@ class BotsWords(SoundHops):
         self._words = ""
         self._is_blocked = False
 
+    def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
+        """Pass sound on, but for that of an answer that is blocked."""
+        is_blocked = self._is_blocked and isinstance(frame, TTSAudioRawFrame)
+        return None if is_blocked else self.push_now(frame, direction)
+
+    @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass all on, but for what is left of an answer that is blocked."""
         await super().process_frame(frame, direction)
         if isinstance(frame, TTSAudioRawFrame):
-            if not self._is_blocked:
-                await self.push_frame(frame, direction)
+            await done(self.process_sound(frame, direction))
             return
         if isinstance(frame, LLMTextFrame) and self._is_blocked:
             return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from loguru import logger
 from websockets.exceptions import ConnectionClosed
@@ -15,7 +16,7 @@ from voicepipe.errors import SettingsError
 from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.handshake import Endpoint, shake_hands
-from voicepipe.rests import Rest
+from voicepipe.rests import Remainder, Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +196,12 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - a fault in handling one message must not end a call
             self._say_unhandled(error)
             return None
-        return None if rest is None else self._handle(rest)
+        return None if rest is None else partial(self._handle, rest)
 
-    async def _handle(self, rest: Coroutine[Any, Any, None]) -> None:
+    async def _handle(self, rest: Remainder) -> None:
         self._waiting_since = None
         try:
-            await rest
+            await rest()
         except Exception as error:  # noqa: BLE001 - likewise
             self._say_unhandled(error)
         self._waiting_since = asyncio.get_running_loop().time()

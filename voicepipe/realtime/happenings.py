@@ -5,7 +5,8 @@ The order in which frames go out for a happening is the same for every provider,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -72,7 +73,9 @@ class Happenings:
         """Push the frames that a happening means."""
         if self._is_over or self._service.turns.holds(happening):
             return None
-        return self._ACTIONS[type(happening)](self, happening)
+        if isinstance(happening, AudioChunk):
+            return self._audio(happening)
+        return partial(self._ACTIONS[type(happening)], self, happening)
 
     @property
     def response_id(self) -> str | None:
@@ -130,7 +133,7 @@ class Happenings:
     def _audio(self, happening: AudioChunk) -> Rest:
         opening = self._brackets.sound()
         if opening:
-            return after(self._open_sound(opening), lambda: self._speak(happening))
+            return after(partial(self._open_sound, opening), lambda: self._speak(happening))
         return self._speak(happening)
 
     async def _open_sound(self, opening: list[Frame]) -> None:
@@ -226,8 +229,7 @@ class Happenings:
             await service.end_connection()
         await service.push_error(one_line(named), category=category, force_treat_as_permanent=happening.fatal)
 
-    _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Rest]] = {
-        AudioChunk: _audio,
+    _ACTIONS: Mapping[type[Happening], Callable[[Any, Any], Awaitable[None]]] = {
         BotTranscript: _bot_words,
         UserSpeechStarted: _user_started,
         UserSpeechStopped: _user_stopped,

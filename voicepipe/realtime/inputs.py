@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -108,7 +109,7 @@ class Inputs:
         if self.audio_paused:
             return None
         if frame.num_channels != 1:
-            return self._refuse_channels(frame.num_channels)
+            return partial(self._refuse_channels, frame.num_channels)
         service = self._service
         looks_into_it = not service.turns.lets_all_through
         if not looks_into_it and isinstance(frame, CodedInputAudioRawFrame) and self._resampler is None:
@@ -117,7 +118,7 @@ class Inputs:
                 return service.perform_now(outputs)
         pcm = self._at_session_rate(frame)
         if looks_into_it:
-            return self._judge(pcm)
+            return partial(self._judge, pcm)
         return service.perform_now(service.session.append_audio(pcm))
 
     def _at_session_rate(self, frame: InputAudioRawFrame) -> bytes:

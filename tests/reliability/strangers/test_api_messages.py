@@ -33,7 +33,7 @@ async def met(limits: Limits | None, messages: list[str | bytes]) -> tuple[list[
     sizes: list[int] = []
     over: asyncio.Future[Closed | None] = asyncio.get_running_loop().create_future()
 
-    async def took(message: bytes) -> None:
+    def took(message: bytes) -> None:
         sizes.append(len(message))
         if len(sizes) == len(messages):
             over.set_result(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from loguru import logger
 from pipecat.audio.dtmf.types import KeypadEntry
@@ -19,7 +20,6 @@ from voicepipe.frames import (
     Frame,
     InputAudioRawFrame,
     InputDTMFFrame,
-    PlaybackMarkFrame,
     StartFrame,
     StopFrame,
 )
@@ -51,8 +51,6 @@ class TelephonyInput(SoundHops):
         on_disconnected: Awaited once, if the carrier ends the stream.
     """
 
-    passed_by = frozenset({PlaybackMarkFrame})
-
     def __init__(
         self,
         stream: MediaStream,
@@ -62,7 +60,7 @@ class TelephonyInput(SoundHops):
         on_disconnected: OnClient,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, enable_direct_mode=True)
+        super().__init__(name=name)
         self._stream = stream
         self._on_mark = on_mark
         self._on_connected = on_connected
@@ -127,11 +125,11 @@ class TelephonyInput(SoundHops):
         if isinstance(event, MarkReturned):
             return self._on_mark(event.name)
         if isinstance(event, KeyPressed):
-            return self._press(event.key)
+            return partial(self._press, event.key)
         if isinstance(event, Complaint):
-            return self.push_error(f"{self._stream.wire.name}: {event.message}")
+            return partial(self.push_error, f"{self._stream.wire.name}: {event.message}")
         if isinstance(event, StreamStopped):
-            return self.hung_up()
+            return self.hung_up
         return None
 
     def _hear(self, event: SoundArrived) -> Rest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from loguru import logger
 from pipecat.processors.frame_processor import FrameDirection
@@ -132,7 +133,7 @@ class TelephonyOutput(SoundHops):
         if self._playout.is_playing:
             self._expect_marks()
         elif not self._is_played.is_set():
-            return after(rest, self._all_is_played)
+            return joined([rest, self._all_is_played])
         return rest
 
     async def line_ended(self) -> None:
@@ -155,7 +156,7 @@ class TelephonyOutput(SoundHops):
 
     def _say(self, frame: OutputAudioRawFrame) -> Rest:
         if frame.num_channels != 1:
-            return self._refuse_channels(frame.num_channels)
+            return partial(self._refuse_channels, frame.num_channels)
         context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
         if context_id != self._context_id:
             return after(self._turn_to(context_id), lambda: self._say_on(frame))
@@ -291,7 +292,7 @@ class TelephonyOutput(SoundHops):
     def _tell(self, position: Position) -> Rest:
         began, self._is_speaking = not self._is_speaking, True
         rest = self._push_mark(position)
-        return after(rest, lambda: self.broadcast_frame(BotStartedSpeakingFrame)) if began else rest
+        return joined([rest, partial(self.broadcast_frame, BotStartedSpeakingFrame)]) if began else rest
 
     def _push_mark(self, position: Position) -> Rest:
         mark = PlaybackMarkFrame(

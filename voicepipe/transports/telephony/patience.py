@@ -7,9 +7,9 @@ call. Here one timer looks again when it could be too late at the earliest; a wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any
+
+from voicepipe.rests import Remainder
 
 
 class Patience:
@@ -43,10 +43,10 @@ class Patience:
         """What was waited for is there; what is done with it may take as long as it likes."""
         self._since = None
 
-    async def rests(self, rest: Coroutine[Any, Any, None]) -> None:
+    async def rests(self, rest: Remainder) -> None:
         """Await something that may take as long as it likes; then the next wait begins."""
         self.ends()
-        await rest
+        await rest()
         self.begins()
 
     async def __aenter__(self) -> Patience:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from loguru import logger
 from websockets.exceptions import ConnectionClosed
@@ -135,7 +136,7 @@ class MediaStream:
                 self._pass_over(error)
                 return None
             rest = each(events, take)
-            return None if rest is None else patience.rests(rest)
+            return None if rest is None else partial(patience.rests, rest)
 
         try:
             async with Patience(self.limits.silent_secs) as patience:
