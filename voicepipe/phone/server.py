@@ -26,8 +26,9 @@ from voicepipe.phone.doors import TOKEN, Repeats, Ticket, Tickets
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.markups import Markups
 from voicepipe.phone.numbers import without_numbers
-from voicepipe.phone.sockets import POLICY, AiohttpSocket
+from voicepipe.phone.sockets import POLICY, upgraded
 from voicepipe.plain_words import one_line
+from voicepipe.quick_socket import QuickConnection
 from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
 from voicepipe.transports.telephony import StreamLimits, TelephonyTransport
 from voicepipe.watch import Watch
@@ -257,12 +258,11 @@ class PhoneServer:
         if ticket is None:
             self.refusals["stream"] += 1
             return web.Response(status=403)
-        response = web.WebSocketResponse(max_msg_size=self._limits.message_bytes, compress=False, timeout=2.0)
-        await response.prepare(request)
-        if request.transport is None:
-            # The carrier has gone meanwhile.
-            return response
-        socket = AiohttpSocket(response, request.transport)
+        return await upgraded(
+            request, lambda socket: self._stream(socket, ticket), message_bytes=self._limits.message_bytes
+        )
+
+    async def _stream(self, socket: QuickConnection, ticket: Ticket[Call]) -> None:
         limits = StreamLimits(
             start_secs=self._limits.stream_wait_secs, silent_secs=self._limits.silent_stream_secs
         )
@@ -273,7 +273,6 @@ class PhoneServer:
         else:
             self.refusals["token"] += 1
             await socket.close(POLICY)
-        return response
 
     async def _is_let_in(self, ticket: Ticket[Call], transport: TelephonyTransport) -> bool:
         try:

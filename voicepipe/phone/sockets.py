@@ -1,74 +1,115 @@
-"""aiohttp's WebSocket as a telephony transport takes it.
+"""A carrier's media WebSocket: aiohttp takes the request and answers it, and then hands the connection over.
 
-Its reader is compiled and quick; what it sends goes through two coroutines a message, and a message that waits for its
-turn in a queue of ours takes a task's turn as well. So a message that has room goes to the TCP transport at once.
+aiohttp's own WebSocket makes an object of each message, puts it into a queue and wakes who waits for it. A `QuickConnection`
+cuts messages out of the bytes as they come, and writes its own to the TCP transport, so it gets that. aiohttp goes on to
+count the connection as one of its server's whose request is being handled: its limits, its shutdown and its ways to end a
+connection hold as for any other. All that is used of aiohttp is public.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias, cast
 
-from aiohttp import ClientConnectionResetError, WSMsgType
-from aiohttp.web import WebSocketResponse
-from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
-from websockets.frames import Close
+from aiohttp import hdrs, web
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.utils import accept_key
 
-from voicepipe.quick_socket import head_of_text
+from voicepipe.quick_socket import QuickConnection
 
-_ENDED: Final = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED})
-_NORMAL: Final = (1000, 1001)
 POLICY: Final = 1008
 """The close code of a stream that is not let in."""
-_MOST_BUFFERED: Final = 65_536
-"""In bytes: beyond it aiohttp waits, too."""
+_CLOSE_SECS: Final = 2.0
+
+Talk: TypeAlias = Callable[[QuickConnection], Awaitable[None]]
 
 
-class AiohttpSocket:
-    """Makes a prepared `WebSocketResponse` a `MediaSocket`, and a `PromptSocket` as well.
+async def upgraded(request: web.Request, talk: Talk, *, message_bytes: int) -> web.StreamResponse:
+    """Answer a request for a WebSocket, and talk on it; it is closed afterwards.
 
     Args:
-        socket: The socket, prepared, without compression.
-        transport: The request's, on which the socket stands.
+        request: The request; it is refused with 400 if it is not one for a WebSocket.
+        talk: Awaited with the socket, which sends pings by itself.
+        message_bytes: The longest message that is taken; a longer one closes the socket with 1009.
+
+    Returns:
+        What the handler of the request has to return.
+    """
+    if not web.WebSocketResponse().can_prepare(request):
+        return web.Response(status=400)
+    response = web.StreamResponse(
+        status=101,
+        headers={
+            hdrs.UPGRADE: "websocket",
+            hdrs.CONNECTION: "upgrade",
+            hdrs.SEC_WEBSOCKET_ACCEPT: accept_key(request.headers[hdrs.SEC_WEBSOCKET_KEY]),
+        },
+    )
+    # No further request comes on this connection.
+    response.force_close()
+    writer = await response.prepare(request)
+    assert writer is not None
+    # A full transport would have nobody told when it is not full any more.
+    await writer.drain()
+    socket = _handed_over(request, message_bytes)
+    if socket is None:
+        # The carrier has gone meanwhile.
+        return response
+    try:
+        await talk(socket)
+        await socket.close()
+    finally:
+        # Closed already, unless this is cancelled or fails.
+        socket.transport.abort()
+    return response
+
+
+def _handed_over(request: web.Request, message_bytes: int) -> QuickConnection | None:
+    handler, transport = request.protocol, request.transport
+    if transport is None or transport.is_closing():
+        return None
+    protocol = ServerProtocol(state=State.OPEN, max_size=message_bytes)
+    socket = _HandedOver(protocol, handler, close_timeout=_CLOSE_SECS)
+    early = _Early()
+    # As for a WebSocket of its own: it says what came behind the request, and holds back no more.
+    handler.set_parser(cast("Any", early))
+    transport.set_protocol(socket)
+    socket.connection_made(transport)
+    socket.start_keepalive()
+    if early.data:
+        socket.data_received(early.data)
+    return socket
+
+
+class _HandedOver(QuickConnection):
+    """A connection that was aiohttp's, which is told of its end.
+
+    Args:
+        protocol: The WebSocket, open.
+        handler: Who had it before.
+        options: As in `QuickConnection`.
     """
 
-    def __init__(self, socket: WebSocketResponse, transport: asyncio.Transport) -> None:
-        self._socket = socket
-        self._transport = transport
+    def __init__(self, protocol: ServerProtocol, handler: web.RequestHandler, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self._handler = handler
 
-    async def recv(self) -> str | bytes:
-        """Return the next message; see `MediaSocket`."""
-        try:
-            message = await self._socket.receive()
-        except RuntimeError as error:
-            # aiohttp's way to say that it was read after its end.
-            raise ConnectionClosedError(None, None) from error
-        if message.type in _ENDED or message.type is WSMsgType.ERROR:
-            code = self._socket.close_code or 1005
-            closed = ConnectionClosedOK if code in _NORMAL else ConnectionClosedError
-            raise closed(Close(code, ""), None)
-        return message.data
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that there is nothing to come any more."""
+        super().connection_lost(exc)
+        self._handler.connection_lost(exc)
 
-    async def send(self, message: str) -> None:
-        """Send a text message; see `MediaSocket`."""
-        try:
-            await self._socket.send_str(message)
-        except (ClientConnectionResetError, ConnectionError, RuntimeError) as error:
-            raise ConnectionClosedError(None, None) from error
 
-    def send_now(self, *messages: bytes) -> bool:
-        """Hand text messages to the TCP transport together; see `PromptSocket`."""
-        transport = self._transport
-        if (
-            self._socket.closed
-            or transport.is_closing()
-            or transport.get_write_buffer_size() > _MOST_BUFFERED
-        ):
-            return False
-        # A server's frames are not masked.
-        transport.write(b"".join([head_of_text(len(message)) + message for message in messages]))
-        return True
+class _Early:
+    """Keeps what came of a WebSocket before the connection was handed over; to aiohttp it is what reads a WebSocket."""
 
-    async def close(self, code: int = 1000) -> None:
-        """Close the socket; see `MediaSocket`."""
-        await self._socket.close(code=code)
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The connection has ended, which who has it learns by itself."""

@@ -1,4 +1,4 @@
-"""voicepipe's phone, as `Phone.serve` runs it: the same pipeline, with webhooks, books, observers and aiohttp's socket.
+"""voicepipe's phone, as `Phone.serve` runs it: the same pipeline, with webhooks, books, observers and aiohttp's server.
 
 With `--g711` the API speaks the telephone's coding and nothing is resampled.
 """
