@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from voicepipe.bots import pipeline_of
+from voicepipe.bots import BotFunction, pipeline_of
 from voicepipe.cli import built_in_bot
-from voicepipe.cli.bot_file import BotFile, BotFunction
+from voicepipe.cli.bot_file import BotFile
 from voicepipe.cli.exits import Exit
 from voicepipe.cli.levels import LevelObserver
 from voicepipe.cli.talk_view import TalkView

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -310,8 +309,7 @@ async def _gone(task: asyncio.Task[str | None]) -> str | None:
 
 async def _talk(bot: PipelineBot, room: Room, place: OpenAIPlace) -> str | None:
     """Have a conversation; returns why it failed, if it did."""
-    count = len(inspect.signature(bot.function).parameters)
-    pipeline = await pipeline_of(lambda transport: bot.function(*(transport, place)[:count]), room)
+    pipeline = await pipeline_of(lambda transport: bot.function(transport, place), room)
     result = await run(pipeline, handle_signals=False)
     return result.detail if result.reason == "failed" else None
 

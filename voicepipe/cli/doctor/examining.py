@@ -27,6 +27,7 @@ from voicepipe.cli.doctor.surroundings import (
 from voicepipe.cli.doctor.wires import examine
 from voicepipe.cli.exits import Exit
 from voicepipe.offline import OpenAIPlace, live_url
+from voicepipe.own_files import existing
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.testing.bots import Bot, loaded
 
@@ -60,8 +61,7 @@ def run_doctor(path: Path, *, local: bool, online: bool, json: bool) -> Exit:
     Raises:
         FileNotFoundError: There is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    path = existing(path)
     # What the bot's file prints is no part of the answer.
     with redirect_stdout(sys.stderr):
         findings = asyncio.run(examined(path, local=local, online=online))
