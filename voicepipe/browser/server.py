@@ -24,14 +24,14 @@ from voicepipe.local.address import checked_port, loopback, netloc
 from voicepipe.telemetry.calls import CallInfo
 from voicepipe.telemetry.logs import in_call
 from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
-from voicepipe.watch.server import LOOK, Watch
+from voicepipe.watch.server import LOOK, Watch, page_file
 
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
-    "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
-    "/look.css": (LOOK.name, "text/css"),
+    "/": _PAGE / "index.html",
+    "/page.js": _PAGE / "page.js",
+    "/page.css": _PAGE / "page.css",
+    "/look.css": LOOK,
 }
 _LARGEST_BODY: Final = 64 * 1024
 """Bytes. An offer with sound and all the addresses of a machine has about 5 kB."""
@@ -253,9 +253,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 async def _page(request: web.Request) -> web.Response:
-    name, content_type = _FILES[request.path]
-    path = LOOK if name == LOOK.name else _PAGE / name
-    return web.Response(body=path.read_bytes(), content_type=content_type, charset="utf-8")
+    return page_file(_FILES[request.path])
 
 
 def _error(status: int, message: str) -> web.Response:
