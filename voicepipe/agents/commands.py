@@ -23,6 +23,7 @@ _COMMANDS: dict[Command, str] = {
     "dev": "like start, begun again when a file changes, and tell in detail what happens",
     "start": "hold a conversation in a room",
 }
+_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--local", action="store_true", help="talk with the local server, without a key")
         command.add_argument("--script", type=Path, help="what the local server answers (YAML)")
         level = "DEBUG" if name == "dev" else "WARNING"
-        command.add_argument("--log-level", default=level, type=str.upper, help=f"default: {level}")
+        command.add_argument(
+            "--log-level", default=level, type=str.upper, choices=_LEVELS, help=f"default: {level}"
+        )
         if name == "console":
             command.add_argument("--wav", type=Path, action="append", help="a question; may be repeated")
             command.add_argument("--answer", type=Path, help="where the answers are written, as a WAV file")
