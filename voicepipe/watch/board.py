@@ -153,7 +153,7 @@ class Board:
         loop = asyncio.get_running_loop()
         entry.leaving = loop.call_later(self._kept_secs, self._forget, call_id)
         ended = [one for one, other in self._calls.items() if other.leaving is not None]
-        for one in ended[: -self._most_ended]:
+        for one in ended[: max(0, len(ended) - self._most_ended)]:
             self._forget(one)
 
     def _forget(self, call_id: str) -> None:
@@ -183,6 +183,7 @@ class _WatchedCall(CallObserver):
         self._board = board
         self._info = info
         self._recording = recording
+        self._matcher = matcher
         self._number = 0
         self._is_on = False
         self._links = LinkWatch(self._link)
@@ -202,6 +203,7 @@ class _WatchedCall(CallObserver):
         if self._is_on:
             self._is_on = False
             how, reason = self.end or ("failed", "")
+            reason = self._matcher.text(reason)
             self._board.ended(self._info.call_id, f"{how}: {reason}" if reason else how)
 
     def _put_up(self) -> None:
@@ -220,7 +222,7 @@ class _WatchedCall(CallObserver):
     def _link(self, fate: LinkFate) -> None:
         self._link_count += 1
         logger.debug(f"call {self._info.call_id}: connection {fate.fate}")
-        self._pin(link_of(fate, self._link_count, self._since_start_ms()))
+        self._pin(link_of(fate, self._link_count, self._since_start_ms(), self._matcher))
 
 
 class _Pins(CallSink):
