@@ -148,6 +148,15 @@ async def test_the_reason_of_an_end_is_masked_like_all_that_is_said():
     board.close()
 
 
+async def test_errors_are_counted_over_all_pipelines_of_a_call():
+    board = Board()
+    for _ in range(2):
+        pipeline = board.began(ABOUT, "")
+        board.part("call-1", pipeline, {"type": "fault", "index": 0, "message": "odd"})
+        board.part("call-1", pipeline, {"type": "fault", "index": 0, "message": "odd"})
+    assert of(await seen(board), "call")[0]["faults"] == 2
+
+
 class TestASlowWatcher:
     async def test_is_told_only_the_newest_of_each_part(self):
         watcher = Watcher()

@@ -135,10 +135,13 @@ class Board:
             return
         key = (str(message["type"]), pipeline, int(message["index"]))
         whole = {**message, "call": call_id, "pipeline": pipeline}
+        is_new = key not in entry.parts
         entry.parts[key] = whole
         if len(entry.parts) > _PARTS:
             entry.parts.popitem(last=False)
         self._tell((call_id, *key), whole)
+        if is_new and message["type"] == "fault":
+            self.changed(call_id, faults=entry.summary["faults"] + 1)
 
     def ended(self, call_id: str, how: str) -> None:
         """A pipeline of a call is over; the call is when none runs."""
@@ -246,7 +249,6 @@ class _Pins(CallSink):
         self._sum_up = sum_up
         self._account = account
         self._matcher = matcher
-        self._faults = 0
 
     def turn(self, turn: Turn) -> None:
         """Pin a turn."""
@@ -260,9 +262,7 @@ class _Pins(CallSink):
 
     def fault(self, fault: Fault) -> None:
         """Pin an error."""
-        self._faults += 1
         self._pin(fault_of(fault, self._matcher))
-        self._sum_up({"faults": self._faults})
 
     def account(self, account: Account) -> None:
         """Tell what it costs."""
