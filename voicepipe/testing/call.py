@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
+from voicepipe.agents.commands import environment_with
 from voicepipe.bots import pipeline_of
 from voicepipe.offline import OpenAIPlace
 from voicepipe.pipeline import run
@@ -353,13 +354,5 @@ def environment(place: OpenAIPlace) -> Generator[None]:
         "OPENAI_REALTIME_URL": place.base_url,
         **{name: stand_in for name, stand_in in _STAND_INS.items() if not os.environ.get(name)},
     }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
+    with environment_with(values):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
