@@ -37,7 +37,8 @@ def bot_function(bot: Callable[..., Any]) -> BotFunction:
     Raises:
         SettingsError: It takes neither one nor two arguments.
     """
-    count = len(inspect.signature(bot).parameters)
+    parameters = inspect.signature(bot).parameters.values()
+    count = sum(one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in parameters)
     if not 1 <= count <= _MOST_ARGUMENTS:
         raise SettingsError("bot", f"takes {count} arguments; (transport) or (transport, openai)")
     return lambda transport, openai: bot(*(transport, openai)[:count])
