@@ -64,6 +64,14 @@ def test_a_wrong_command_line_says_what_would_be_right(capsys):
     assert options_of(["start", "--log-level", "info"]).log_level == "INFO"
 
 
+def test_a_log_level_that_does_not_exist_is_refused(capsys):
+    assert options_of(["start", "--log-level", "info"]).log_level == "INFO"
+    with pytest.raises(SystemExit) as ended:
+        options_of(["start", "--log-level", "loud"])
+    assert ended.value.code == 2
+    assert "invalid choice: 'LOUD'" in capsys.readouterr().err
+
+
 def test_run_is_synchronous_and_a_missing_question_is_an_error(capsys):
     server = AgentServer()
 

@@ -107,3 +107,14 @@ async def test_what_a_tool_returns_is_told_as_text_or_json(result, told, text):
     await stage.call(give, "one")
     assert stage.results["one"] == (told, True)
     assert texts == [text]
+
+
+async def test_a_result_that_json_has_nothing_for_is_a_tool_that_failed():
+    @function_tool
+    async def count() -> int:
+        """Count."""
+        return 2**70
+
+    stage = Stage()
+    await stage.call(count, "1")
+    assert stage.results == {"1": ({"error": "count failed"}, True)}

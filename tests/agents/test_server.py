@@ -52,6 +52,24 @@ async def test_an_entrypoint_that_takes_a_context_makes_its_sessions_itself(tmp_
     assert over == [True]
 
 
+async def test_a_shutdown_callback_that_fails_does_not_keep_the_next_from_being_called():
+    server, called = AgentServer(), []
+
+    @server.rtc_session
+    async def entrypoint(ctx: JobContext):
+        async def fails():
+            raise ZeroDivisionError("no metrics today")
+
+        async def callback():
+            called.append("second")
+
+        ctx.add_shutdown_callback(fails)
+        ctx.add_shutdown_callback(callback)
+
+    assert await server.serve(caller("hello")) == []
+    assert called == ["second"]
+
+
 @pytest.mark.virtual_time
 async def test_what_an_entrypoint_raises_ends_its_sessions():
     server, sessions = AgentServer(), []

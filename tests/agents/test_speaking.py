@@ -9,6 +9,8 @@ import pytest
 from tests.agents.calls import ENGINES, after, call, caller, engine, local, watch
 from tests.support.tones import heard_in, spoken
 from voicepipe.agents import Agent, AgentSession
+from voicepipe.agents.activity import Activity
+from voicepipe.agents.speech import Speeches, SpeechHandle, Wish
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.local import Pace
 from voicepipe.transports.wav_file import Question
@@ -238,3 +240,24 @@ async def test_a_speech_that_allows_no_interruptions_is_stopped_by_force_alone(t
         room = caller(after(4, "hello"), answer_path=tmp_path / "answer.wav")
         await call(AgentSession(), agent, room, here.model())
     assert agent.result is True
+
+
+async def test_a_speech_that_cannot_be_asked_for_says_why_and_the_next_one_has_its_turn():
+    second = asyncio.Event()
+
+    async def perform(wish):
+        if wish.text == "One.":
+            raise ConnectionResetError("the line is gone")
+        second.set()
+
+    speeches = Speeches(Activity(), perform)
+    handles = [SpeechHandle(Wish(text=text), None) for text in ("One.", "Two.")]
+    for handle in handles:
+        speeches.add(handle)
+    speaking = asyncio.create_task(speeches.run())
+    await handles[0]
+    assert str(handles[0].exception()) == "nothing was said: ConnectionResetError: the line is gone"
+    assert not handles[0].interrupted
+    await second.wait()
+    speaking.cancel()
+    await asyncio.wait([speaking])

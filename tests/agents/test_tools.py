@@ -53,10 +53,14 @@ def test_a_function_that_cannot_be_a_tool_is_refused_by_name():
     def endless(x: Knot) -> None:
         pass
 
+    def any_number(*x: int) -> None:
+        pass
+
     for function, why in (
         (no_hint, "no_hint.x: needs a type hint"),
         (no_json, "no_json: a parameter's type has no JSON"),
         (endless, "endless: the type Knot contains itself"),
+        (any_number, "any_number.x: stands for any number of arguments"),
     ):
         with pytest.raises(SettingsError, match=why):
             function_tool(function)

@@ -158,6 +158,16 @@ class TestDoors:
             async with talking(server):
                 assert server.conversations == 1
 
+    async def test_one_that_goes_on_is_not_forgotten_for_those_that_ended(self, monkeypatch):
+        monkeypatch.setattr("voicepipe.browser.server._REMEMBERED", 1)
+        async with serving() as server, talking(server) as person:
+            for _ in range(3):
+                async with talking(server) as other:
+                    await other.hang_up()
+                    await other.ended()
+            await person.hang_up()
+            assert (await person.ended())["by"] == "page"
+
     @pytest.mark.parametrize(
         ("body", "said"),
         [

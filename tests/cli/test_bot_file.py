@@ -39,6 +39,12 @@ def test_a_bot_takes_the_transport_and_if_it_wants_the_api(tmp_path, arguments, 
     assert file.load()("t", "o") == given
 
 
+@pytest.mark.parametrize("more", ["*, greeting='hi'", "**options"])
+def test_what_a_bot_takes_by_name_alone_is_its_own(tmp_path, more):
+    file = BotFile(write(tmp_path / "bot.py", f"def bot(transport, {more}):\n    return transport\n"))
+    assert file.load()("t", "o") == "t"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -7,11 +7,14 @@ import json
 from typing import Any
 
 import pytest
+from pipecat.pipeline.worker import PipelineWorker
 
 from tests.support.phones import FakeCarrier
 from tests.support.tones import spoken, tone_server
 from tests.telemetry.recording.recorded import QUESTIONS, service
 from tests.watch.watching import TOKEN, served, watching
+from voicepipe.agents import SilentRoom
+from voicepipe.frames import EndFrame
 from voicepipe.local import Pace
 from voicepipe.local.openai_ga.faults import Fault, Faults
 from voicepipe.phone import OpenAIRealtime
@@ -117,6 +120,41 @@ async def test_only_the_newest_of_the_ended_calls_stay():
         board.ended(name, "ended")
     assert [message["call"] for message in await seen(board)] == ["b", "c"]
     board.close()
+
+
+async def test_no_ended_call_stays_where_none_is_to():
+    board = Board(most_ended=0)
+    board.began(CallInfo(call_id="a"), "")
+    board.ended("a", "ended")
+    board.join(watcher := Watcher())
+    assert len(watcher) == 0
+
+
+async def test_the_reason_of_an_end_is_masked_like_all_that_is_said():
+    board = Board()
+    transport = SilentRoom()
+
+    async def pay(worker: PipelineWorker) -> None:
+        await worker.queue_frame(EndFrame(reason="paid with 4111 1111 1111 1111"))
+
+    await run(
+        Pipeline([transport.input(), transport.output()]),
+        observers=[board.observer(ABOUT)],
+        on_started=pay,
+        handle_signals=False,
+    )
+    [about] = of(await seen(board), "call")
+    assert about["end"].endswith(": paid with •••")
+    board.close()
+
+
+async def test_errors_are_counted_over_all_pipelines_of_a_call():
+    board = Board()
+    for _ in range(2):
+        pipeline = board.began(ABOUT, "")
+        board.part("call-1", pipeline, {"type": "fault", "index": 0, "message": "odd"})
+        board.part("call-1", pipeline, {"type": "fault", "index": 0, "message": "odd"})
+    assert of(await seen(board), "call")[0]["faults"] == 2
 
 
 class TestASlowWatcher:

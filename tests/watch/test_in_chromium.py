@@ -77,8 +77,8 @@ def put_on(board: Board) -> None:
         board.part("4f5e6d7c", 1, turn_of(turn, MATCHER))
     tool = ToolRun(0, 1, "c1", "get_weather", {"city": "Paris"}, 5100.0, 5310.0, {"temperature": 21}, "done")
     board.part("4f5e6d7c", 1, tool_of(tool, MATCHER))
-    board.part("4f5e6d7c", 1, link_of(LinkFate("llm", "lost", "1006 no close frame"), 1, 7600.0))
-    board.part("4f5e6d7c", 1, link_of(LinkFate("llm", "resumed"), 2, 7900.0))
+    board.part("4f5e6d7c", 1, link_of(LinkFate("llm", "lost", "1006 no close frame"), 1, 7600.0, MATCHER))
+    board.part("4f5e6d7c", 1, link_of(LinkFate("llm", "resumed"), 2, 7900.0, MATCHER))
     board.changed(
         "4f5e6d7c", latency_ms=520.0, **account_of(Account(Used({}, {}, {}), 9.0, Cost().known, Cost()))
     )

@@ -1,15 +1,17 @@
 """Agents: instructions and tools, a session with somebody in a room, and a server that makes sessions.
 
-from voicepipe.agents import Agent, AgentServer, AgentSession, realtime
+    from voicepipe.agents import Agent, AgentServer, AgentSession, realtime
 
-server = AgentServer()
+    server = AgentServer()
 
-@server.rtc_session
-async def entrypoint(session: AgentSession) -> None:
-    await session.start(agent=Agent(instructions="You help."), room=session.room, llm=realtime.RealtimeModel())
+    @server.rtc_session
+    async def entrypoint(session: AgentSession) -> None:
+        await session.start(agent=Agent(instructions="You help."), room=session.room, llm=realtime.RealtimeModel())
 
-if __name__ == "__main__":
-    server.run()
+    if __name__ == "__main__":
+        server.run()
+
+`python bot.py console` talks with it.
 """
 
 from voicepipe.agents import elevenlabs, realtime, realtime_beta

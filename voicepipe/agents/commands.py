@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ _COMMANDS: dict[Command, str] = {
     "dev": "like start, begun again when a file changes, and tell in detail what happens",
     "start": "hold a conversation in a room",
 }
+_LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Options:
                 return
             brain = ScriptBrain(Script.load(self.script) if self.script else Script.default())
             async with LocalServer(speech=speech_engine("local"), brain=brain) as server:
-                with _environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY="local"):
+                with environment_with({"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "local"}):
                     yield
 
     @contextmanager
@@ -76,23 +77,17 @@ class Options:
             logger.remove(sink)
 
 
-class _environment:
-    """The environment with other values, as long as it is entered."""
-
-    def __init__(self, **values: str) -> None:
-        self._values = values
-        self._before: dict[str, str | None] = {}
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._values}
-        os.environ.update(self._values)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self._before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+@contextmanager
+def environment_with(values: Mapping[str, str]) -> Generator[None]:
+    """Have these values in the environment, as long as this is entered."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def options_of(argv: Sequence[str] | None = None) -> Options:
@@ -117,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--local", action="store_true", help="talk with the local server, without a key")
         command.add_argument("--script", type=Path, help="what the local server answers (YAML)")
         level = "DEBUG" if name == "dev" else "WARNING"
-        command.add_argument("--log-level", default=level, type=str.upper, help=f"default: {level}")
+        command.add_argument(
+            "--log-level", default=level, type=str.upper, choices=_LEVELS, help=f"default: {level}"
+        )
         if name == "console":
             command.add_argument("--wav", type=Path, action="append", help="a question; may be repeated")
             command.add_argument("--answer", type=Path, help="where the answers are written, as a WAV file")

@@ -157,6 +157,7 @@ class FunctionToolsExecutedEvent:
         function_call_outputs: What each gave.
         has_agent_handoff: Whether one of them hands over to another agent.
         created_at: Seconds since 1970.
+        has_tool_reply: Whether the model is to speak to the results.
     """
 
     function_calls: Sequence[FunctionCall]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from loguru import logger
 from pipecat.transports.base_transport import BaseTransport
 
 from voicepipe.agents.events import CloseEvent
@@ -59,7 +60,10 @@ class Job:
             for session in self.sessions:
                 await session.aclose(reason="job_shutdown")
             for callback in self.shutdown_callbacks:
-                await callback()
+                try:
+                    await callback()
+                except Exception:  # noqa: BLE001 - what one does wrong must not keep the others from being called
+                    logger.exception("a shutdown callback failed")
 
 
 class JobContext:
@@ -81,7 +85,7 @@ class JobContext:
         """Do nothing: the room is joined when a session starts in it."""
 
     def add_shutdown_callback(self, callback: Callable[[], Awaitable[None]]) -> None:
-        """Have something done when the job is over, its sessions included."""
+        """Have something done when the job is over, its sessions included; what it raises is logged."""
         self._job.shutdown_callbacks.append(callback)
 
     def shutdown(self) -> None:

@@ -112,7 +112,7 @@ class Rounds:
 async def _outcome(tool: FunctionTool, context: RunContext, arguments: Mapping[str, Any]) -> Outcome:
     call = context.function_call
     try:
-        result = await tool.run(context, arguments)
+        return _returned(call, await tool.run(context, arguments))
     except ToolError as error:
         return _made(call, {"error": error.message}, is_error=True)
     except StopResponse:
@@ -120,6 +120,9 @@ async def _outcome(tool: FunctionTool, context: RunContext, arguments: Mapping[s
     except Exception:  # noqa: BLE001 - whatever a tool raises, the conversation goes on
         logger.exception(f"the tool {tool.name} failed")
         return _made(call, {"error": f"{tool.name} failed"}, is_error=True)
+
+
+def _returned(call: FunctionCall, result: Any) -> Outcome:
     if isinstance(result, Agent):
         return _made(call, f"{result.id} takes over.", agent=result)
     if isinstance(result, tuple) and result and isinstance(result[0], Agent):

@@ -65,7 +65,10 @@ class Signature:
             if hint is RunContext or typing.get_origin(hint) is RunContext:
                 self.context_name = parameter.name
                 continue
-            if hint is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                why = "stands for any number of arguments, of which a model is not told; name each one"
+                raise SettingsError(f"{self.name}.{parameter.name}", why)
+            if hint is None:
                 raise SettingsError(f"{self.name}.{parameter.name}", "needs a type hint, e.g. `str`")
             default = ... if parameter.default is parameter.empty else parameter.default
             about = described.get(parameter.name)

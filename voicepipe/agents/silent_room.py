@@ -22,9 +22,11 @@ from voicepipe.frames import (
 class SilentRoom(BaseTransport):
     """A transport without anybody at the other end, for `AgentSession.run`.
 
-    async with AgentSession(llm=llm) as session:
-        await session.start(agent, room=SilentRoom())
-        result = await session.run(user_input="Hello!")
+        async with AgentSession(llm=llm) as session:
+            await session.start(agent, room=SilentRoom())
+            result = await session.run(user_input="Hello!")
+
+    What the agent says counts as heard at once.
     """
 
     def __init__(self) -> None:

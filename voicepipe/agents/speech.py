@@ -183,6 +183,10 @@ class Speeches:
                 handle.end(error=error)
                 logger.error(f"nothing was said: {error}")
                 return
+            except Exception as error:  # noqa: BLE001 - what is wrong with one speech must not keep the others from being said
+                handle.end(error=VoicepipeError(f"nothing was said: {type(error).__name__}: {error}"))
+                logger.exception("nothing was said")
+                return
             if await self._begins(handle, mark):
                 await self.until(lambda: handle.done() or self._activity.is_over(mark))
                 handle.end()

@@ -116,8 +116,7 @@ def function_tool(
         async def lookup_order(ctx: RunContext, order_id: str) -> str:
             \"\"\"Look up an order.
 
-    Args:
-                order_id: The number of the order.
+            :param order_id: The number of the order.
             \"\"\"
 
     The schema comes from the type hints, what is said of it from the docstring. What it returns is told to the model:

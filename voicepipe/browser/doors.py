@@ -12,21 +12,17 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from voicepipe.errors import SettingsError
+from voicepipe.watch import doors
 
 _HARMLESS: Final = frozenset({"GET", "HEAD"})
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    **doors.HEADERS,
+    "Content-Security-Policy": f"{doors.HEADERS['Content-Security-Policy']}; media-src 'self' blob:",
     "Permissions-Policy": "microphone=(self), camera=()",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
-"""Go with every answer: no script, style or connection but the server's own, and no frame around the page."""
+"""Go with every answer: sound, and of what a page might use the microphone alone, besides what all pages have."""
 
 
 @dataclass(frozen=True, slots=True)

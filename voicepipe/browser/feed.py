@@ -6,16 +6,17 @@ A part of the call that changes many times within a moment is told once, as it i
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account
+from voicepipe.telemetry.recording.masking import Masking
+from voicepipe.watch.parts import fault_of, tool_of, turn_of
 
 _EVERY_SECS: Final = 0.05
-_LONGEST_TEXT: Final = 4000
-"""Characters. A data channel's message has to be whole before it is read, and nobody reads more."""
+_MATCHER: Final = Masking(card_numbers=False, keys=False).matcher()
+"""Whoever speaks with the bot may read what was said, if it is not the key of an API."""
 
 Message = dict[str, Any]
 
@@ -34,16 +35,15 @@ class Feed:
 
     def turn(self, turn: Turn) -> None:
         """Take a turn as it is now."""
-        self._tell(_turn(turn))
+        self._tell(turn_of(turn, _MATCHER))
 
     def tool(self, tool: ToolRun) -> None:
         """Take a call of a function as it is now."""
-        self._tell(_tool(tool))
+        self._tell(tool_of(tool, _MATCHER))
 
     def fault(self, fault: Fault) -> None:
         """Take an error."""
-        message = {"message": _short(fault.message), "at_ms": fault.at_ms, "fatal": fault.is_fatal}
-        self._tell({"type": "fault", "index": fault.index, **message})
+        self._tell(fault_of(fault, _MATCHER))
 
     def account(self, account: Account) -> None:
         """Take what the call used and what that costs, as it is now."""
@@ -67,39 +67,6 @@ class Feed:
             self._send(message)
 
 
-def _turn(turn: Turn) -> Message:
-    return {
-        "type": "turn",
-        "index": turn.index,
-        "started_ms": turn.started_ms,
-        "user": _short(turn.user_text),
-        "user_done": turn.user_is_final,
-        "user_speaks": turn.user_stopped_ms is None and turn.bot_started_ms is None,
-        "bot": _short(turn.bot_text),
-        "heard": turn.heard_text,
-        "bot_speaks": turn.bot_started_ms is not None and turn.bot_stopped_ms is None,
-        "interrupted": turn.is_interrupted,
-        "latency_ms": turn.latency_ms,
-        "server_ms": turn.server_ms,
-        "added_ms": turn.added_ms,
-        "playout_ms": turn.playout_ms,
-    }
-
-
-def _tool(tool: ToolRun) -> Message:
-    took_ms = None if tool.ended_ms is None else tool.ended_ms - tool.started_ms
-    return {
-        "type": "tool",
-        "index": tool.index,
-        "turn": tool.turn_index,
-        "name": tool.name,
-        "arguments": _short(_json(tool.arguments)),
-        "result": None if tool.status != "done" else _short(_json(tool.result)),
-        "status": tool.status,
-        "took_ms": None if took_ms is None else round(took_ms, 1),
-    }
-
-
 def _account(account: Account) -> Message:
     total, by_minute = account.cost.total, account.cost_per_minute
     return {
@@ -111,11 +78,3 @@ def _account(account: Account) -> Message:
         "cost": None if total is None else f"{total:.4f}",
         "cost_per_minute": None if by_minute is None else f"{by_minute:.4f}",
     }
-
-
-def _json(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"

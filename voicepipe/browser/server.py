@@ -6,7 +6,6 @@ import asyncio
 import errno
 import json
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,18 +23,19 @@ from voicepipe.local.address import checked_port, loopback, netloc
 from voicepipe.telemetry.calls import CallInfo
 from voicepipe.telemetry.logs import in_call
 from voicepipe.transports.doorway import KEEP_ALIVE_SECS, Doorway
-from voicepipe.watch.server import LOOK, Watch
+from voicepipe.watch.server import LOOK, Watch, page_file
 
 _PAGE: Final = Path(__file__).parent / "page"
 _FILES: Final = {
-    "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/page.css": ("page.css", "text/css"),
-    "/look.css": (LOOK.name, "text/css"),
+    "/": _PAGE / "index.html",
+    "/page.js": _PAGE / "page.js",
+    "/page.css": _PAGE / "page.css",
+    "/look.css": LOOK,
 }
 _LARGEST_BODY: Final = 64 * 1024
 """Bytes. An offer with sound and all the addresses of a machine has about 5 kB."""
 _REMEMBERED: Final = 32
+"""How many conversations that are over can still be asked how they ended."""
 _LEAVING_SECS: Final = 5.0
 _REQUEST_SECS: Final = 10.0
 _MOST_CONNECTIONS: Final = 200
@@ -97,7 +97,7 @@ class BrowserServer:
         self._origins = tuple(origins)
         self._doors = Doors.at(self._port, self._origins)
         self._max_conversations = max_conversations
-        self._conversations: OrderedDict[str, BrowserConversation] = OrderedDict()
+        self._conversations: dict[str, BrowserConversation] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._opening = 0
         self._is_closing = False
@@ -217,8 +217,6 @@ class BrowserServer:
             self._opening -= 1
         number = secrets.token_urlsafe(12)
         self._conversations[number] = conversation
-        if len(self._conversations) > _REMEMBERED + len(self._tasks):
-            self._conversations.popitem(last=False)
         # The number ends a conversation, so neither the log nor whoever watches is told it.
         info = CallInfo(call_id=secrets.token_hex(4), labels={"bot": self._about.bot})
         observers = [] if self._watch is None else [self._watch.board.observer(info)]
@@ -226,6 +224,9 @@ class BrowserServer:
             task = asyncio.create_task(conversation.run(observers), name=f"conversation {info.call_id}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        over = [number for number in self._conversations if number not in self._tasks]
+        for forgotten in over[:-_REMEMBERED]:
+            del self._conversations[forgotten]
         return number, answer
 
     async def _tell_end(self, request: web.Request) -> web.Response:
@@ -253,9 +254,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 async def _page(request: web.Request) -> web.Response:
-    name, content_type = _FILES[request.path]
-    path = LOOK if name == LOOK.name else _PAGE / name
-    return web.Response(body=path.read_bytes(), content_type=content_type, charset="utf-8")
+    return page_file(_FILES[request.path])
 
 
 def _error(status: int, message: str) -> web.Response:

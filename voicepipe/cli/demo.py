@@ -18,6 +18,7 @@ from voicepipe.cli.engines import ENGINES, Engine, Place
 from voicepipe.cli.exits import Exit
 from voicepipe.cli.serve import load_script
 from voicepipe.cli.show import ConversationView
+from voicepipe.cli.telling import tell_breaking_off, tell_file
 from voicepipe.errors import AudioFormatError
 from voicepipe.local.brain.script import Script, ScriptBrain
 from voicepipe.local.speech.engines import SpeechEngine, speech_engine
@@ -122,14 +123,14 @@ class _Demo:
         about = {"engine": self.name, "model": place.who, "live": self.live, "ended": result.reason}
         (self.out / "transcript.json").write_text(conversation.as_json(**about), encoding="utf-8")
         if result.reason == "failed":
-            self.console.print(f"[red]The conversation broke off:[/red] {result.detail}", soft_wrap=True)
+            tell_breaking_off(self.console, result.detail)
             return Exit.REFUSED
         if transport.unanswered or not any(line.text for line in conversation.said_by("bot")):
             self.console.print("[red]There was no answer.[/red]")
             return Exit.NO_ANSWER
         self.console.print()
         for name, what in _RESULTS.items():
-            self.console.print(f"  {self.out / name}  [dim]{what}[/dim]", soft_wrap=True, highlight=False)
+            tell_file(self.console, self.out / name, what)
         return Exit.OK
 
 

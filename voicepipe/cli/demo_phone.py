@@ -21,6 +21,7 @@ from voicepipe.cli.engines import ENGINES, Place
 from voicepipe.cli.exits import Exit
 from voicepipe.cli.phone_commands import PhoneEngine
 from voicepipe.cli.place_call import Report, report_of, show, spoken
+from voicepipe.cli.telling import tell_file
 from voicepipe.local.brain.script import Script, ScriptBrain
 from voicepipe.local.carriers import LocalCarrier, new_telnyx_keys
 from voicepipe.local.carriers.call import CarrierName, LocalCall
@@ -131,7 +132,7 @@ class _Demo:
             (heard, "what the caller heard"),
             (records, f"the records, for `voicepipe calls list --records {records}`"),
         ):
-            self.console.print(f"  {path}  [dim]{what}[/dim]", soft_wrap=True, highlight=False)
+            tell_file(self.console, path, what)
         missing = missing_words(report)
         if missing:
             self.console.print(f"[red]These words were not heard:[/red] {', '.join(missing)}")

@@ -18,6 +18,7 @@ from voicepipe.local import LocalServer
 from voicepipe.local.brain import Brain
 from voicepipe.local.elevenlabs import Agent, ClientTool, LocalElevenLabsServer
 from voicepipe.local.speech.engines import SpeechEngine
+from voicepipe.offline import live_url
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.services import openai_realtime_beta as beta
 from voicepipe.services.elevenlabs.convai import DEFAULT_URL as ELEVENLABS_URL
@@ -31,7 +32,6 @@ from voicepipe.services.openai.realtime import (
     TurnDetection,
 )
 from voicepipe.services.openai.realtime.service import DEFAULT_MODEL
-from voicepipe.services.openai.realtime.service import DEFAULT_URL as OPENAI_URL
 from voicepipe.services.openai_realtime_beta import OpenAIRealtimeBetaLLMService
 from voicepipe.services.openai_realtime_beta.service import DEFAULT_MODEL as BETA_MODEL
 
@@ -108,9 +108,7 @@ async def _serve_openai(
 def _live_openai(model: str | None) -> Place:
     """Return OpenAI's address, or that of whatever OPENAI_BASE_URL names in its place."""
     [key] = _from_environment("OPENAI_API_KEY")
-    base = os.environ.get("OPENAI_BASE_URL")
-    url = f"{base.replace('http', 'ws', 1).rstrip('/')}/realtime" if base else OPENAI_URL
-    return Place(url, key, model or DEFAULT_MODEL)
+    return Place(live_url(), key, model or DEFAULT_MODEL)
 
 
 def _openai_bot(place: Place) -> RealtimeService:

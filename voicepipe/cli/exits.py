@@ -38,7 +38,15 @@ class Exit(IntEnum):
     """A replay did not do what its recording shows."""
 
 
-EXPECTED = (VoicepipeError, FileNotFoundError, FileExistsError, IsADirectoryError, ValidationError)
+EXPECTED = (
+    VoicepipeError,
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ValidationError,
+)
 """The errors that a person can do something about; any other is a fault of the program's and keeps its traceback."""
 
 

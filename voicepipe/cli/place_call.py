@@ -15,6 +15,7 @@ from rich.text import Text
 from websockets.exceptions import InvalidHandshake
 
 from voicepipe.cli.exits import Exit
+from voicepipe.cli.telling import tell_file
 from voicepipe.errors import AudioFormatError, CallNotTakenError, SettingsError
 from voicepipe.local.carriers import LocalCall, LocalCarrier, Mishaps, secret_from_environment
 from voicepipe.local.carriers.call import CarrierName
@@ -199,7 +200,7 @@ async def _call(
     show(report, console)
     if wish.out is not None:
         write_wav(wish.out, call.heard)
-        console.print(f"  {wish.out}  [dim]what the caller heard[/dim]", soft_wrap=True, highlight=False)
+        tell_file(console, wish.out, "what the caller heard")
     return Exit.OK if report.is_answered else Exit.NO_ANSWER
 
 

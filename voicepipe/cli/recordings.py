@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from voicepipe.cli.exits import Exit
+from voicepipe.cli.telling import tell_file
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.replay.as_test import write_test
 from voicepipe.replay.bots import named_bot, recorded_bot
@@ -28,9 +29,7 @@ def inspect_call(folder: Path, *, out: Path | None, show: bool) -> Exit:
     path = write_page(recording, out)
     if not recording.is_whole:
         console.print("[yellow]The recording breaks off: its process did not end it.[/yellow]")
-    console.print(
-        f"  {escape(str(path))}  [dim]open it with any browser[/dim]", soft_wrap=True, highlight=False
-    )
+    tell_file(console, path, "open it with any browser")
     if show:
         webbrowser.open(path.resolve().as_uri())
     return Exit.OK
@@ -52,9 +51,7 @@ def replay_call(
     make_bot = named_bot(bot) if bot else recorded_bot(recording, interruptions=interruptions)
     if as_test is not None:
         write_test(recording, make_bot, as_test, bot=bot)
-        console.print(
-            f"  {escape(str(as_test))}  [dim]run it with pytest[/dim]", soft_wrap=True, highlight=False
-        )
+        tell_file(console, as_test, "run it with pytest")
         return Exit.OK
     replayed = replay(recording, make_bot)
     found = differences(story_of(recording.entries), story_of(replayed.entries))

@@ -15,9 +15,10 @@ from typing import Final
 from rich.console import Console
 
 from voicepipe import loops
+from voicepipe.bots import BotFunction
 from voicepipe.browser import About, Bot, BrowserServer
 from voicepipe.cli import built_in_bot
-from voicepipe.cli.bot_file import BotFile, BotFunction
+from voicepipe.cli.bot_file import BotFile
 from voicepipe.offline import OpenAIPlace, openai_or_local
 from voicepipe.watch import Watch
 

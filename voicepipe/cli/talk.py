@@ -8,12 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from voicepipe.bots import pipeline_of
+from voicepipe.bots import BotFunction, pipeline_of
 from voicepipe.cli import built_in_bot
-from voicepipe.cli.bot_file import BotFile, BotFunction
+from voicepipe.cli.bot_file import BotFile
 from voicepipe.cli.exits import Exit
 from voicepipe.cli.levels import LevelObserver
 from voicepipe.cli.talk_view import TalkView
+from voicepipe.cli.telling import tell_breaking_off
 from voicepipe.offline import openai_or_local
 from voicepipe.pipeline import RunResult, run
 from voicepipe.telemetry.observer import CallObserver
@@ -64,6 +65,6 @@ async def _talk(
 
 def _ended(result: RunResult, console: Console) -> Exit:
     if result.reason == "failed":
-        console.print(f"[red]The conversation broke off:[/red] {result.detail}", soft_wrap=True)
+        tell_breaking_off(console, result.detail)
         return Exit.REFUSED
     return Exit.OK

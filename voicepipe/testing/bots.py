@@ -6,27 +6,23 @@ A file defines one of these: a function `bot(transport)` or `bot(transport, open
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import inspect
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from voicepipe.agents import AgentServer
+from voicepipe.bots import BotFunction, bot_function
 from voicepipe.errors import SettingsError
-from voicepipe.pipeline import Pipeline
+from voicepipe.own_files import existing, modules_beside, run_file
 
 if TYPE_CHECKING:
     from voicepipe.phone import Agent as PhoneAgent
     from voicepipe.phone import Phone
 
-_MODULE: Final = "voicepipe_bot_under_test"
-_MOST_ARGUMENTS: Final = 2
 _WHAT: Final = (
     "has no bot: `def bot(transport, openai)` that returns a Pipeline, an `AgentServer`, "
     "or an agent of a Phone's (`agent = phone.agent(...)`)"
@@ -35,9 +31,9 @@ _WHAT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PipelineBot:
-    """A function from the transport, and where the API is if it wants to know, to a pipeline."""
+    """A function from the transport, and where the API is, to a pipeline."""
 
-    function: Callable[..., Pipeline | Awaitable[Pipeline]]
+    function: BotFunction
     style = "pipeline"
 
 
@@ -78,10 +74,7 @@ def bot_of(thing: Any) -> Bot:
     if _is_phone_agent(thing):
         return PhoneBot(thing)
     if callable(thing):
-        count = len(inspect.signature(thing).parameters)
-        if not 1 <= count <= _MOST_ARGUMENTS:
-            raise SettingsError("bot", f"takes {count} arguments; (transport) or (transport, openai)")
-        return PipelineBot(cast("Callable[..., Pipeline | Awaitable[Pipeline]]", thing))
+        return PipelineBot(bot_function(thing))
     why = "pass a file, a function `bot`, an `AgentServer` or an agent of a Phone's"
     raise SettingsError("bot", f"is of type {type(thing).__name__}; {why}")
 
@@ -119,35 +112,15 @@ def loaded(path: Path) -> Generator[Bot]:
         SettingsError: There is no bot in it.
         Exception: What the file raised.
     """
-    path = path.resolve()
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    path = existing(path)
     folder, before = str(path.parent), set(sys.modules)
     sys.path.insert(0, folder)
     try:
-        importlib.invalidate_caches()
-        yield bot_in(_run(path), path.name)
+        yield bot_in(run_file(path), path.name)
     finally:
         sys.path.remove(folder)
-        for name in set(sys.modules) - before:
-            if name == _MODULE or _is_beside(name, path.parent):
-                del sys.modules[name]
-
-
-def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(_MODULE, path)
-    if spec is None or spec.loader is None:
-        raise SettingsError("bot", f"{path.name} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclasses and annotations look their module up by name.
-    sys.modules[_MODULE] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _is_beside(name: str, folder: Path) -> bool:
-    file = getattr(sys.modules[name], "__file__", None)
-    return file is not None and Path(file).is_relative_to(folder) and "site-packages" not in file
+        for name in modules_beside(path, set(sys.modules) - before):
+            del sys.modules[name]
 
 
 def _of_kind(names: dict[str, Any], kind: type[Any], usual: str, where: str) -> Any | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
+from voicepipe.agents.commands import environment_with
 from voicepipe.bots import pipeline_of
 from voicepipe.offline import OpenAIPlace
 from voicepipe.pipeline import run
@@ -310,8 +310,7 @@ async def _gone(task: asyncio.Task[str | None]) -> str | None:
 
 async def _talk(bot: PipelineBot, room: Room, place: OpenAIPlace) -> str | None:
     """Have a conversation; returns why it failed, if it did."""
-    count = len(inspect.signature(bot.function).parameters)
-    pipeline = await pipeline_of(lambda transport: bot.function(*(transport, place)[:count]), room)
+    pipeline = await pipeline_of(lambda transport: bot.function(transport, place), room)
     result = await run(pipeline, handle_signals=False)
     return result.detail if result.reason == "failed" else None
 
@@ -355,13 +354,5 @@ def environment(place: OpenAIPlace) -> Generator[None]:
         "OPENAI_REALTIME_URL": place.base_url,
         **{name: stand_in for name, stand_in in _STAND_INS.items() if not os.environ.get(name)},
     }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
+    with environment_with(values):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

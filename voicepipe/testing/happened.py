@@ -28,6 +28,7 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.realtime.translation import wants_answer
 from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.transports.answer_watch import AnswerWatch
 from voicepipe.transports.sound import Sound
@@ -211,9 +212,7 @@ class Witness(FirstHopObserver):
         properties = frame.properties
         if properties is not None and not properties.is_final:
             return
-        asked = properties.run_llm if properties is not None else None
-        run_llm = frame.run_llm if asked is None else asked
-        self.watch.call_ended(frame.tool_call_id, now_ms(), answered=run_llm is not False)
+        self.watch.call_ended(frame.tool_call_id, now_ms(), answered=wants_answer(frame))
         self._stopped(frame.tool_call_id, {"cancelled": False, "result": frame.result})
 
     def _given_up(self, frame: FunctionCallCancelFrame) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from voicepipe.errors import SettingsError
+from voicepipe.own_files import existing
 from voicepipe.testing.bots import loaded
 from voicepipe.testing.call import Call, CallRecord, calling, environment
 from voicepipe.testing.caller import GREETING_SECS, LIVE_GREETING_SECS
@@ -66,8 +67,7 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
     path = bot or scenario.bot
     if path is None:
         raise SettingsError(f"{scenario.name}: bot", "is missing; name the bot's file, or pass --bot")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    path = existing(path)
     if stage.speech is None and not stage.live:
         stage = replace(stage, speech=scenario.speech)
     stage = stage.with_brain(scenario.brain)

@@ -135,10 +135,13 @@ class Board:
             return
         key = (str(message["type"]), pipeline, int(message["index"]))
         whole = {**message, "call": call_id, "pipeline": pipeline}
+        is_new = key not in entry.parts
         entry.parts[key] = whole
         if len(entry.parts) > _PARTS:
             entry.parts.popitem(last=False)
         self._tell((call_id, *key), whole)
+        if is_new and message["type"] == "fault":
+            self.changed(call_id, faults=entry.summary["faults"] + 1)
 
     def ended(self, call_id: str, how: str) -> None:
         """A pipeline of a call is over; the call is when none runs."""
@@ -153,7 +156,7 @@ class Board:
         loop = asyncio.get_running_loop()
         entry.leaving = loop.call_later(self._kept_secs, self._forget, call_id)
         ended = [one for one, other in self._calls.items() if other.leaving is not None]
-        for one in ended[: -self._most_ended]:
+        for one in ended[: max(0, len(ended) - self._most_ended)]:
             self._forget(one)
 
     def _forget(self, call_id: str) -> None:
@@ -183,6 +186,7 @@ class _WatchedCall(CallObserver):
         self._board = board
         self._info = info
         self._recording = recording
+        self._matcher = matcher
         self._number = 0
         self._is_on = False
         self._links = LinkWatch(self._link)
@@ -202,6 +206,7 @@ class _WatchedCall(CallObserver):
         if self._is_on:
             self._is_on = False
             how, reason = self.end or ("failed", "")
+            reason = self._matcher.text(reason)
             self._board.ended(self._info.call_id, f"{how}: {reason}" if reason else how)
 
     def _put_up(self) -> None:
@@ -220,7 +225,7 @@ class _WatchedCall(CallObserver):
     def _link(self, fate: LinkFate) -> None:
         self._link_count += 1
         logger.debug(f"call {self._info.call_id}: connection {fate.fate}")
-        self._pin(link_of(fate, self._link_count, self._since_start_ms()))
+        self._pin(link_of(fate, self._link_count, self._since_start_ms(), self._matcher))
 
 
 class _Pins(CallSink):
@@ -244,7 +249,6 @@ class _Pins(CallSink):
         self._sum_up = sum_up
         self._account = account
         self._matcher = matcher
-        self._faults = 0
 
     def turn(self, turn: Turn) -> None:
         """Pin a turn."""
@@ -258,9 +262,7 @@ class _Pins(CallSink):
 
     def fault(self, fault: Fault) -> None:
         """Pin an error."""
-        self._faults += 1
         self._pin(fault_of(fault, self._matcher))
-        self._sum_up({"faults": self._faults})
 
     def account(self, account: Account) -> None:
         """Tell what it costs."""

@@ -1,4 +1,4 @@
-"""The parts of a call as those who watch are told of them: JSON values, masked and short."""
+"""The parts of a call as pages are told of them while it goes on: JSON values, masked and short."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from voicepipe.telemetry.links import LinkFate
 from voicepipe.telemetry.meter import Account
 from voicepipe.telemetry.recording.masking import Matcher
 
-_LONGEST_TEXT: Final = 2000
+_LONGEST_TEXT: Final = 4000
+"""Characters. A message has to be whole before it is read, and nobody reads more."""
 _SHOWN: Final = 4
 
 
@@ -84,7 +85,7 @@ def fault_of(fault: Fault, matcher: Matcher) -> dict[str, Any]:
     }
 
 
-def link_of(fate: LinkFate, index: int, at_ms: float) -> dict[str, Any]:
+def link_of(fate: LinkFate, index: int, at_ms: float, matcher: Matcher) -> dict[str, Any]:
     """Return what became of a connection."""
     return {
         "type": "link",
@@ -92,7 +93,7 @@ def link_of(fate: LinkFate, index: int, at_ms: float) -> dict[str, Any]:
         "at_ms": at_ms,
         "service": fate.service,
         "fate": fate.fate,
-        "detail": fate.detail,
+        "detail": _short(fate.detail, matcher),
     }
 
 
@@ -116,5 +117,7 @@ def _short(text: str, matcher: Matcher) -> str:
 
 
 def _json(value: Any, matcher: Matcher) -> str:
+    if isinstance(value, str):
+        return _short(value, matcher)
     plain = json.loads(json.dumps(value, default=str))
     return _short(json.dumps(matcher.value(plain), ensure_ascii=False), matcher)

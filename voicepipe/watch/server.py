@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +19,16 @@ from voicepipe.watch.board import Board
 from voicepipe.watch.doors import HEADERS, Doors
 from voicepipe.watch.watcher import Watcher
 
-LOOK: Final = Path(__file__).parent / "page" / "look.css"
-"""The style that the pages of voicepipe have in common."""
 _PAGE: Final = Path(__file__).parent / "page"
+LOOK: Final = _PAGE / "look.css"
+"""The style that the pages of voicepipe have in common."""
 _FILES: Final = {
-    "/calls": ("calls.html", "text/html"),
-    "/calls/calls.js": ("calls.js", "text/javascript"),
-    "/calls/calls.css": ("calls.css", "text/css"),
-    "/calls/look.css": ("look.css", "text/css"),
+    "/calls": _PAGE / "calls.html",
+    "/calls/calls.js": _PAGE / "calls.js",
+    "/calls/calls.css": _PAGE / "calls.css",
+    "/calls/look.css": LOOK,
 }
+_TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _SHORTEST_TOKEN: Final = 16
 _SHOW_SECS: Final = 5.0
 """For the token, which is the first thing a watcher sends."""
@@ -102,9 +103,7 @@ class Watch:
         why = self._doors.refusal(request.remote or "", request.headers)
         if why is not None:
             return web.Response(status=403, text=why, headers=HEADERS)
-        name, content_type = _FILES[request.path]
-        body = (_PAGE / name).read_bytes()
-        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
+        return page_file(_FILES[request.path], HEADERS)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
         why = self._doors.refusal(request.remote or "", request.headers, is_socket=True)
@@ -154,6 +153,12 @@ class Watch:
             for task in (telling, leaving):
                 task.cancel()
             await asyncio.gather(telling, leaving, return_exceptions=True)
+
+
+def page_file(path: Path, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a file of a page, as it is sent."""
+    kind = _TYPES[path.suffix]
+    return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8", headers=headers)
 
 
 async def _send(watcher: Watcher, socket: web.WebSocketResponse) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from loguru import logger
 from rich.console import Console
 
+from voicepipe.agents.commands import environment_with
 from voicepipe.cli.doctor.findings import Findings
 from voicepipe.cli.doctor.looking import services_of
 from voicepipe.cli.doctor.reaching import hosts_of, reach
@@ -27,6 +28,7 @@ from voicepipe.cli.doctor.surroundings import (
 from voicepipe.cli.doctor.wires import examine
 from voicepipe.cli.exits import Exit
 from voicepipe.offline import OpenAIPlace, live_url
+from voicepipe.own_files import existing
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.testing.bots import Bot, loaded
 
@@ -60,8 +62,7 @@ def run_doctor(path: Path, *, local: bool, online: bool, json: bool) -> Exit:
     Raises:
         FileNotFoundError: There is no such file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    path = existing(path)
     # What the bot's file prints is no part of the answer.
     with redirect_stdout(sys.stderr):
         findings = asyncio.run(examined(path, local=local, online=online))
@@ -75,7 +76,8 @@ def run_doctor(path: Path, *, local: bool, online: bool, json: bool) -> Exit:
 async def examined(path: Path, *, local: bool, online: bool) -> Findings:
     """Return what is found in a bot's file and around it."""
     findings, before = Findings(), dict(os.environ)
-    with _stand_ins(), _warnings(findings):
+    stand_ins = {name: stand_in for name, stand_in in _STAND_INS.items() if not before.get(name)}
+    with environment_with(stand_ins), _warnings(findings):
         # What a person's file raises can be anything, and is a finding.
         [outcome] = await asyncio.gather(
             _examine(path, before, findings, local=local, online=online), return_exceptions=True
@@ -123,17 +125,6 @@ def _secrets(environment: Mapping[str, str]) -> tuple[str, ...]:
         for name, value in environment.items()
         if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD"))
     )
-
-
-@contextmanager
-def _stand_ins() -> Generator[None]:
-    given = [name for name in _STAND_INS if not os.environ.get(name)]
-    os.environ.update({name: _STAND_INS[name] for name in given})
-    try:
-        yield
-    finally:
-        for name in given:
-            del os.environ[name]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,9 +36,8 @@ async def services_of(bot: Bot, place: OpenAIPlace) -> list[RealtimeService]:
 
 
 async def _pipelines_processors(bot: PipelineBot, place: OpenAIPlace) -> list[FrameProcessor]:
-    count = len(inspect.signature(bot.function).parameters)
     try:
-        made = await pipeline_of(lambda transport: bot.function(*(transport, place)[:count]), _Doorway())
+        made = await pipeline_of(lambda transport: bot.function(transport, place), _Doorway())
     except _Seen as seen:
         return seen.processors
     return [made]
