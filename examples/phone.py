@@ -6,13 +6,10 @@ number has as its voice webhook, as https://<address>/twilio/voice does. `--loca
 
 import asyncio
 import sys
-from xml.etree import ElementTree
 
-from aiohttp import ClientSession
 from voicepipe import openai_or_local
-from voicepipe.local.carriers import LocalCall
+from voicepipe.local.carriers import LocalCarrier
 from voicepipe.phone import Call, CallHooks, OpenAIRealtime, Phone, Twilio, end_call, guardrail, transfer_call
-from voicepipe.phone.carriers.twilio import signature
 
 
 async def get_order_status(order_id: str) -> dict[str, str]:
@@ -50,24 +47,14 @@ async def main() -> None:
 
 async def locally() -> str:
     """Returns what the caller heard."""
-    phone = Phone(carrier=Twilio("AC" + "0" * 32, "token"), phone_number="+15550001234")
-    async with openai_or_local(local=True) as openai:
+    async with openai_or_local(local=True) as openai, LocalCarrier("twilio", "token") as carrier:
+        twilio = Twilio("AC" + "0" * 32, "token", api_url=carrier.api_url)
+        phone = Phone(carrier=twilio, phone_number="+15550001234")
         agent = agent_of(phone, OpenAIRealtime(api_key=openai.api_key, base_url=openai.base_url))
-        async with phone.serving(agent, port=0) as door, ClientSession() as http:
-            url, fields = (
-                f"{door.local_url}/twilio/voice",
-                {"CallSid": "CA" + "1" * 32, "From": "+15550001111"},
-            )
-            signed = url + "".join(name + value for name, value in sorted(fields.items()))
-            headers = {"X-Twilio-Signature": signature("token", signed)}
-            async with http.post(url, data=fields, headers=headers) as answer:
-                stream = ElementTree.fromstring(await answer.text()).find("Connect/Stream")
-            token = {one.get("name"): one.get("value") for one in stream}
-            call_id = fields["CallSid"]
-            async with LocalCall(stream.get("url"), "twilio", call_id=call_id, parameters=token) as call:
-                await call.until_answered()
-                await call.say(openai.spoken("Where is order seven?"))
-                await call.until_answered()
+        async with phone.serving(agent, port=0) as door, await carrier.call(door.local_url) as call:
+            await call.until_answered()
+            await call.say(openai.spoken("Where is order seven?"))
+            await call.until_answered()
         return openai.understood(call.heard)
 
 

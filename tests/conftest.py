@@ -14,8 +14,8 @@ import pytest_asyncio
 from loguru import logger
 
 from tests.support.chromium import chromium_path
-from tests.support.virtual_time import VirtualTimeLoop
 from tests.support.wires import speaking
+from voicepipe.testing import VirtualTimeLoop
 
 _KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor")
 """The loop's own pool of threads ends with the loop."""

@@ -249,46 +249,6 @@ async def test_a_warm_transfer_tells_the_person_first(carrier):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_person_who_cannot_be_reached_gives_the_caller_back_to_the_bot(carrier):
-    async with tone_server() as server, FakeCarrier(carrier) as far:
-        phone = far.phone()
-        agent = phone.agent(engine=engine(server), system_prompt="Be kind.")
-        async with phone.serving(agent, port=0) as door:
-            async with await far.call(door.local_url) as call:
-                await call.say(spoken("hello"))
-                await call.until_answered()
-                [running] = phone.calls
-                await running.transfer(PERSON, mode="warm", unreached_message="Nobody is there.")
-                await call.until_ended()
-            [*_, dialled] = far.asked_for("/Calls.json", "/calls", "/Call/")
-            if carrier == "twilio":
-                busy = {"CallSid": far.new_id(), "CallStatus": "busy"}
-                await far.tell(dialled.fields["StatusCallback"], busy)
-                markup = far.asked[-1].fields["Twiml"]
-            elif carrier == "plivo":
-                busy = {"CallUUID": "y", "CallStatus": "busy"}
-                await far.tell(dialled.fields["hangup_url"], busy)
-                _, markup = await far.tell(far.asked[-1].fields["aleg_url"], {"CallUUID": "x"})
-            else:
-                state = dialled.fields["client_state"]
-                busy = far.event("call.hangup", far.new_id(), client_state=state, hangup_cause="user_busy")
-                await far.tell(dialled.fields["webhook_url"], busy)
-                markup = ""
-            assert phone.calls == [running]
-            assert not running.is_on_hold
-            again = far.local_call(running.carrier_call_id, far.stream_in(markup))
-            async with again:
-                await again.until_answered()
-                await again.say(spoken("hello"))
-                await again.until_answered()
-            result = await running.result()
-    assert heard(again.heard) == "Nobody is there. Hello! How can I help you?"
-    assert (result.outcome, running.is_transferred) == ("answered", False)
-    said = [turn.text for turn in result.transcript if turn.role == "assistant"]
-    assert said == ["Hello! How can I help you?", "Nobody is there.", "Hello! How can I help you?"]
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_call_is_recorded_from_the_beginning_until_told_otherwise(carrier):
     async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()

@@ -31,6 +31,33 @@ async def a_call(phone, server, far, **kwargs):
         return running, during, await running.result()
 
 
+def test_s001_33_and_36_each_model_has_its_prices():
+    models = DEFAULT_PRICING["openai_realtime"].models
+    assert models["gpt-realtime-2"]["audio_input_per_token"] == Decimal("0.000032")
+
+
+@pytest.mark.parametrize(
+    ("model", "dollars"),
+    [
+        ("gpt-realtime-mini", (10, 20)),
+        ("gpt-realtime", (32, 64)),
+        ("gpt-realtime-2", (32, 64)),
+        ("gpt-4o-realtime-preview", (100, 200)),
+        ("gpt-4o-mini-realtime-preview", (10, 20)),
+    ],
+)
+def test_s001_3_to_8_s000_31_the_prices_of_the_document(model, dollars):
+    row = DEFAULT_PRICING["openai_realtime"]["models"][model]
+    found = (row["audio_input_per_token"], row["audio_output_per_token"])
+    assert tuple(price * 1_000_000 for price in found) == dollars
+
+
+def test_s001_34_the_old_way_of_naming_prices_still_runs():
+    with pytest.warns(DeprecationWarning, match="not needed"):
+        old = DEFAULT_PRICING["openai_realtime_2"]
+    assert Phone(carrier=FakeCarrier("twilio").carrier(), pricing={"openai_realtime": old})
+
+
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_p23_a_call_has_a_cost_while_it_runs_and_its_parts_add_up(carrier):

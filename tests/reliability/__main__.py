@@ -16,7 +16,7 @@ from loguru import logger
 
 from tests.reliability.matrix import rows, run_row
 from tests.reliability.page import DOCS, page
-from tests.support.virtual_time import VirtualTimeLoop
+from voicepipe.testing import VirtualTimeLoop
 
 
 def main(arguments: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from runpy import run_path
@@ -157,6 +158,26 @@ def test_time_stands_still_while_a_thread_works():
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(work()) == 0
+
+
+def test_a_thread_that_nobody_waits_for_is_waited_for_at_the_end():
+    began, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        sum(range(1_000_000))
+        done.set()
+
+    async def leave_it() -> None:
+        working = asyncio.get_running_loop().run_in_executor(None, work)
+        began.wait()
+        working.cancel()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(leave_it())
+        # As runners do since Python 3.12, where so many seconds of virtual time were over before the thread is done.
+        runner.run(runner.get_loop().shutdown_default_executor(300))  # type: ignore[call-arg]
+    assert done.is_set()
 
 
 @pytest.mark.virtual_time

@@ -10,11 +10,20 @@ from typing import TypeVar
 
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from voicepipe.frames import EndFrame, Frame
+from voicepipe.frames import (
+    EndFrame,
+    Frame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
 from voicepipe.pipeline import Pipeline, PipelineParams, PipelineWorker, RunResult, run
 
 F = TypeVar("F", bound=Frame)
 WITHIN_SECS = 5.0
+BRACKETS = (LLMFullResponseStartFrame, TTSStartedFrame, TTSStoppedFrame, LLMFullResponseEndFrame)
+"""What an answer and its sound lie between."""
 
 
 class Recorder(FrameProcessor):

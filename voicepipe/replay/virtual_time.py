@@ -56,5 +56,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_is_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Wait for the threads, however long they take: virtual time for that would be over at once."""
+        del timeout
+        await super().shutdown_default_executor()
+
     def _thread_is_done(self, _future: asyncio.Future[Any]) -> None:
         self._jumping.threads_at_work -= 1

@@ -12,7 +12,6 @@ import pytest
 from pipecat.processors.frame_processor import FrameProcessor
 
 from tests.support.tones import spoken, tone_server
-from tests.support.virtual_time import VirtualTimeLoop
 from voicepipe.local import LocalServer
 from voicepipe.pipeline import Pipeline, RunResult, run
 from voicepipe.services.openai.realtime import (
@@ -24,6 +23,7 @@ from voicepipe.services.openai.realtime import (
     TurnDetection,
 )
 from voicepipe.telemetry.recording import CallRecorder, Recording
+from voicepipe.testing import VirtualTimeLoop
 from voicepipe.transports.wav_file import Question, WavFileTransport
 
 WEATHER = {

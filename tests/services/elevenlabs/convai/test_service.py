@@ -11,7 +11,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallParams
 
 from tests.services.elevenlabs.convai.talk import Talk, talking
-from tests.support.pipelines import Recorder
+from tests.support.pipelines import BRACKETS, Recorder
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import (
     CancelFrame,
@@ -22,7 +22,6 @@ from voicepipe.frames import (
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
-    LLMFullResponseStartFrame,
     LLMMessagesAppendFrame,
     LLMTextFrame,
     TranscriptionFrame,
@@ -39,7 +38,6 @@ from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
 from voicepipe.realtime.history import Said
 from voicepipe.realtime.interruptions import Interruptions
 
-BRACKETS = (LLMFullResponseStartFrame, TTSStartedFrame, TTSStoppedFrame, LLMFullResponseEndFrame)
 HELLO = "Hello! How can I help you?"
 GREETS = Agent("agent_1", first_message="Good morning!")
 WEATHER = ClientTool("get_weather")

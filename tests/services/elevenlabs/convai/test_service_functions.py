@@ -9,7 +9,8 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.services.llm_service import FunctionCallParams
 
 from tests.services.elevenlabs.convai.talk import talking
-from tests.services.elevenlabs.convai.test_service import BRACKETS, GREETS, HELLO, WEATHER, said, weather
+from tests.services.elevenlabs.convai.test_service import GREETS, HELLO, WEATHER, said, weather
+from tests.support.pipelines import BRACKETS
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import (
     ErrorFrame,

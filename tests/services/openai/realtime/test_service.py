@@ -136,6 +136,7 @@ class TestConstruction:
             _,
         ):
             headers = {name.lower(): value for name, value in server.headers.items()}
+        assert server.path == "/v1/realtime?model=gpt-realtime"
         assert headers["authorization"] == "Bearer sk-s3cret"
         assert headers["openai-organization"] == "org-1"
         assert headers["openai-project"] == "proj_1"

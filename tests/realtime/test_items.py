@@ -1,0 +1,82 @@
+"""The conversation's items: what a context puts into it, and what is told of those that are there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+
+from tests.services.openai.realtime.wire_lines import (
+    error,
+    item_added,
+    item_done,
+    line,
+    response_created,
+    response_done,
+)
+from tests.support.scripted_bot import conversation
+from voicepipe.errors import VoicepipeError
+from voicepipe.frames import LLMContextFrame, LLMFullResponseEndFrame, LLMRunFrame
+from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
+
+pytestmark = pytest.mark.usefixtures("both_wires")
+
+
+async def test_a_context_is_put_into_the_conversation_once_and_answered():
+    context = LLMContext([{"role": "user", "content": "Tell me a joke."}])
+    async with conversation() as (bot, server, _):
+        await bot.worker.queue_frame(LLMContextFrame(context))
+        item = await server.expect("conversation.item.create")
+        assert item["item"]["content"] == [{"type": "input_text", "text": "Tell me a joke."}]
+        await server.expect("response.create")
+
+
+async def test_llm_run_frame_starts_the_bot_through_an_aggregator():
+    pair = LLMContextAggregatorPair(LLMContext([{"role": "user", "content": "hello"}]))
+    async with conversation(around=lambda llm: [pair.user(), llm, pair.assistant()]) as (bot, server, _):
+        await bot.worker.queue_frame(LLMRunFrame())
+        await server.expect("conversation.item.create")
+        await server.expect("response.create")
+
+
+async def test_items_are_announced_to_handlers():
+    seen: list[tuple[str, str, bool]] = []
+
+    def prepare(llm: OpenAIRealtimeLLMService) -> None:
+        @llm.event_handler("on_conversation_item_created")
+        async def on_created(service, item_id, item):
+            seen.append(("created", item_id, item is not None))
+
+        @llm.event_handler("on_conversation_item_updated")
+        async def on_updated(service, item_id, item):
+            seen.append(("updated", item_id, item is not None))
+
+    async with conversation(prepare=prepare) as (bot, server, _):
+        await server.say(response_created(), item_added("item_1"), item_done("item_1"))
+        await server.say(line("conversation.item.truncated", item_id="item_1"), response_done())
+        await bot.down.wait_for(LLMFullResponseEndFrame)
+    assert sorted(seen) == [
+        ("created", "item_1", True),
+        ("updated", "item_1", False),
+        ("updated", "item_1", True),
+    ]
+
+
+async def test_an_item_is_retrieved_once_for_all_who_ask():
+    async with conversation() as (_, server, llm):
+        asking = [asyncio.create_task(llm.retrieve_conversation_item("item_1")) for _ in range(2)]
+        await server.expect("conversation.item.retrieve")
+        await server.say(line("conversation.item.retrieved", item={"id": "item_1"}))
+        assert await asyncio.gather(*asking) == [{"id": "item_1"}] * 2
+    assert [event["type"] for event in server.received].count("conversation.item.retrieve") == 1
+
+
+async def test_an_item_that_does_not_exist_is_an_error_that_says_so():
+    async with conversation() as (_, server, llm):
+        asking = asyncio.create_task(llm.retrieve_conversation_item("item_9"))
+        ask = await server.expect("conversation.item.retrieve")
+        await server.say(error("item_retrieve_invalid_item_id", ask["event_id"], message="no such item"))
+        with pytest.raises(VoicepipeError, match="item_9: no such item"):
+            await asking
