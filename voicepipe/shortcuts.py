@@ -8,9 +8,9 @@ time. For this, names of Pipecat's are read that are protected; `tests/test_hops
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container
 from functools import partial
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
@@ -48,6 +48,8 @@ class SelectiveObserver(BaseObserver):
 class Watchers:
     """Those who watch a pipeline, now and later.
 
+    What they want is asked once for each class of frames, and again when there are others.
+
     Args:
         observer: The pipeline's; a worker's passes on to those that were given to the worker.
     """
@@ -55,26 +57,49 @@ class Watchers:
     def __init__(self, observer: BaseObserver | None) -> None:
         proxies = None if observer is None else vars(observer).get("_proxies")
         given = () if observer is None else (observer,)
-        self._all = cast("Iterable[BaseObserver]", proxies if isinstance(proxies, dict) else given)
+        self._all = cast("Collection[BaseObserver]", proxies if isinstance(proxies, dict) else given)
         # By id, those that a worker's observer has seen pushed before.
         pushed = None if observer is None else vars(observer).get("_frames_pushed")
         self._pushed = cast("Container[int]", () if pushed is None else pushed)
+        self._known: list[BaseObserver] = []
+        self._wanted: dict[type[Frame], Literal["always", "once", "never"]] = {}
+        self._want_processed = False
 
     def see_pushed(self, frame: Frame) -> bool:
         """Whether any of them is to be told when sound is pushed: most want a frame only once."""
-        for one in self._all:
-            if not isinstance(one, SelectiveObserver):
-                return True
-            if one.observes(type(frame)) and (one.observe_every_push or frame.id not in self._pushed):
-                return True
-        return False
+        if not self._all:
+            return False
+        self._look_who_is_there()
+        kind = type(frame)
+        wanted = self._wanted.get(kind)
+        if wanted is None:
+            wanted = self._wanted[kind] = self._wish_for(kind)
+        return wanted == "always" or (wanted == "once" and frame.id not in self._pushed)
 
     def see_processed(self) -> bool:
         """Whether any of them is to be told when sound is processed."""
-        for one in self._all:  # noqa: SIM110 - `any` takes twice as long
+        if not self._all:
+            return False
+        self._look_who_is_there()
+        return self._want_processed
+
+    def _look_who_is_there(self) -> None:
+        there = [*self._all]
+        if there != self._known:
+            self._known = there
+            self._wanted.clear()
+            self._want_processed = not all(isinstance(one, SelectiveObserver) for one in there)
+
+    def _wish_for(self, kind: type[Frame]) -> Literal["always", "once", "never"]:
+        wish: Literal["once", "never"] = "never"
+        for one in self._known:
             if not isinstance(one, SelectiveObserver):
-                return True
-        return False
+                return "always"
+            if one.observes(kind):
+                if one.observe_every_push:
+                    return "always"
+                wish = "once"
+        return wish
 
 
 class Way:
