@@ -32,9 +32,12 @@ async def test_with_a_key_it_is_openai_whose_key_is_not_shown(monkeypatch):
         assert openai.understood(openai.spoken("hello")) == "hello"
 
 
-async def test_another_server_can_stand_in_openais_place(monkeypatch):
+@pytest.mark.parametrize(
+    "given", ["http://127.0.0.1:1/v1/", "http://127.0.0.1:1/v1", "ws://127.0.0.1:1/v1/realtime"]
+)
+async def test_another_server_can_stand_in_openais_place(monkeypatch, given):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
+    monkeypatch.setenv("OPENAI_BASE_URL", given)
     async with openai_or_local() as openai:
         assert openai.base_url == "ws://127.0.0.1:1/v1/realtime"
 

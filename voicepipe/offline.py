@@ -115,7 +115,9 @@ async def openai_or_local(
 def live_url() -> str:
     """Return OpenAI's address, or that of whatever `OPENAI_BASE_URL` names in its place."""
     base = os.environ.get(URL_VARIABLE)
-    return f"{base.replace('http', 'ws', 1).rstrip('/')}/realtime" if base else DEFAULT_URL
+    if not base:
+        return DEFAULT_URL
+    return f"{base.replace('http', 'ws', 1).rstrip('/').removesuffix('/realtime')}/realtime"
 
 
 def _speech_engine() -> SpeechEngine:
