@@ -8,9 +8,12 @@ import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiosqlite.core import Connection as AiosqliteConnection
 from loguru import logger
 
 from tests.support.chromium import chromium_path
@@ -20,6 +23,30 @@ from voicepipe.testing import VirtualTimeLoop
 _KEPT_THREADS = ("asyncio_", "ThreadPoolExecutor")
 """The loop's own pool of threads ends with the loop."""
 _LAST_LINES_SECS = 2.0
+
+
+_execute, _connect = AiosqliteConnection._execute, AiosqliteConnection._connect
+
+
+async def _execute_in_no_time(self: AiosqliteConnection, *args: Any, **kwargs: Any) -> Any:
+    with _no_time_passes():
+        return await _execute(self, *args, **kwargs)
+
+
+async def _connect_in_no_time(self: AiosqliteConnection) -> AiosqliteConnection:
+    with _no_time_passes():
+        return await _connect(self)
+
+
+def _no_time_passes() -> AbstractContextManager[None]:
+    loop = asyncio.get_running_loop()
+    return loop.held() if isinstance(loop, VirtualTimeLoop) else nullcontext()
+
+
+# Each of its connections has a thread of its own, which a loop of virtual time does not know of: while it writes records,
+# hours could pass in a call on hold.
+AiosqliteConnection._execute = _execute_in_no_time
+AiosqliteConnection._connect = _connect_in_no_time
 
 
 def pytest_configure(config: pytest.Config) -> None:

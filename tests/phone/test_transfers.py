@@ -49,9 +49,14 @@ def path(tmp_path: Path) -> Path:
 
 
 async def transfers_of(path: Path, talk: Talk) -> list[tuple[str, str]]:
-    async with RecordReader.open(path) as reader:
-        stored = await reader.call(talk.running.id)
-    return [(event["text"], event["detail"]) for event in stored.events if event["kind"] == "transfer"]
+    """Return what is written of transfers, once there is something: a thread writes it while the call goes on."""
+    async with RecordReader.open(path) as reader, asyncio.timeout(10):
+        while True:
+            events = (await reader.call(talk.running.id)).events
+            found = [(event["text"], event["detail"]) for event in events if event["kind"] == "transfer"]
+            if found:
+                return found
+            await asyncio.sleep(0.01)
 
 
 def is_about(path: str, call_id: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -14,13 +15,13 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self._arrival_secs = arrival_secs
         self.now_secs = 0.0
-        self.threads_at_work = 0
+        self.held = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None or self.threads_at_work:
+        if timeout is None or self.held:
             # A thread's result belongs to the moment at which it was asked for, however long it takes.
             return super().select(None)
         ready = super().select(self._arrival_secs) if self._arrival_secs else []
@@ -52,9 +53,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[Any]:
         """Run something in a thread, and let no time pass until it is done."""
         future = super().run_in_executor(executor, func, *args)
-        self._jumping.threads_at_work += 1
+        self._jumping.held += 1
         future.add_done_callback(self._thread_is_done)
         return future
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Let no time pass in the block: what it waits for works in a thread that this loop does not know of."""
+        self._jumping.held += 1
+        try:
+            yield
+        finally:
+            self._jumping.held -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Wait for the threads, however long they take: virtual time for that would be over at once."""
@@ -62,4 +72,4 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         await super().shutdown_default_executor()
 
     def _thread_is_done(self, _future: asyncio.Future[Any]) -> None:
-        self._jumping.threads_at_work -= 1
+        self._jumping.held -= 1
