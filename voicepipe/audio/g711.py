@@ -33,7 +33,7 @@ def ulaw_encode(pcm: bytes) -> bytes:
 
 def ulaw_decode(sound: bytes) -> bytes:
     """Return mu-law as s16le, two bytes a sample."""
-    return _ulaw_values()[np.frombuffer(sound, np.uint8)].tobytes()
+    return _ulaw_values().take(np.frombuffer(sound, np.uint8)).tobytes()
 
 
 def alaw_encode(pcm: bytes) -> bytes:
@@ -47,13 +47,13 @@ def alaw_encode(pcm: bytes) -> bytes:
 
 def alaw_decode(sound: bytes) -> bytes:
     """Return A-law as s16le, two bytes a sample."""
-    return _alaw_values()[np.frombuffer(sound, np.uint8)].tobytes()
+    return _alaw_values().take(np.frombuffer(sound, np.uint8)).tobytes()
 
 
 def _encode(pcm: bytes, table: _Bytes) -> bytes:
     if len(pcm) % 2:
         raise AudioFormatError(f"pcm: {len(pcm)} bytes end within a sample of two bytes")
-    return table[np.frombuffer(pcm, "<u2")].tobytes()
+    return table.take(np.frombuffer(pcm, "<u2")).tobytes()
 
 
 def _all_samples() -> npt.NDArray[np.int32]:
