@@ -39,6 +39,7 @@ LAYERS = [
     "quick_socket",
     "rests",
     "loops",
+    "collector",
     "errors",
     "plain_words",
 ]

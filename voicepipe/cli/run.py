@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import traceback
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from voicepipe.bots import BotFunction
 from voicepipe.browser import About, Bot, BrowserServer
 from voicepipe.cli import built_in_bot
 from voicepipe.cli.bot_file import BotFile
+from voicepipe.collector import spare_calls
 from voicepipe.offline import OpenAIPlace, openai_or_local
 from voicepipe.watch import Watch
 
@@ -105,9 +105,7 @@ async def _serve(
         if file is not None:
             watching = asyncio.create_task(_watch(file, page, openai, console), name="watch the bot's file")
             stack.push_async_callback(_cancelled, watching)
-        # Nothing of what is there before the first conversation need be looked through while people talk.
-        gc.collect()
-        gc.freeze()
+        spare_calls()
         await stop.wait()
 
 

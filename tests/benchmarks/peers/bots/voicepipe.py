@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 
 from loguru import logger
@@ -11,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 
 from tests.benchmarks.peers.bots.serving import options, serve_calls
 from voicepipe.audio.resampler import AudioResampler
+from voicepipe.collector import spare_calls
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
@@ -43,6 +43,5 @@ async def media(socket: ServerConnection) -> None:
 if __name__ == "__main__":
     logger.remove()
     # As docs/telephony.md has it.
-    gc.collect()
-    gc.freeze()
+    spare_calls()
     serve_calls(media, QuickServerConnection)

@@ -6,12 +6,12 @@ With `--g711` the API speaks the telephone's coding and nothing is resampled.
 from __future__ import annotations
 
 import asyncio
-import gc
 
 import uvloop
 from loguru import logger
 
 from tests.benchmarks.peers.bots.serving import options, ready
+from voicepipe.collector import spare_calls
 from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits, Twilio
 
 _OPTIONS = options("g711")
@@ -30,8 +30,7 @@ async def main() -> None:
     agent = phone.agent(engine=engine)
     async with phone.serving(agent, port=0, limits=limits, check_signatures=False) as door:
         # As `Phone.serve` does.
-        gc.collect()
-        gc.freeze()
+        spare_calls()
         ready(int(door.local_url.rpartition(":")[2]))
         await asyncio.get_running_loop().create_future()
 
