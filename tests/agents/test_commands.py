@@ -85,8 +85,10 @@ def test_run_is_synchronous_and_a_missing_question_is_an_error(capsys):
 
 
 BOT = """
-import asyncio
+import asyncio, signal
 from voicepipe.agents import AgentServer
+# A shell has what it starts in the background ignore it, and so would the bot.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 server = AgentServer(room=lambda: None)
 
 @server.rtc_session
