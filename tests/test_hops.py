@@ -326,7 +326,7 @@ class Quick(SoundHops):
         if self._fails:
             raise ValueError("no such sound")
         self.saw.append(frame)
-        return partial(self._later, frame, direction) if self._waits else self.push_now(frame, direction)
+        return partial(self._later, frame, direction) if self._waits else self.hop.push(frame, direction)
 
     async def _later(self, frame: Frame, direction: FrameDirection) -> None:
         await asyncio.sleep(1)
@@ -356,7 +356,7 @@ async def _taken_now(*processors: FrameProcessor, waits: bool) -> None:
     async def give(worker: PipelineWorker) -> None:
         first = processors[0]
         assert isinstance(first, SoundHops)
-        rest = first.take_now(_SOUND)
+        rest = first.hop.take(_SOUND)
         assert (rest is not None) is waits
         await done(rest)
         await worker.queue_frame(EndFrame())

@@ -37,6 +37,8 @@ LAYERS = [
     "frames",
     "quick_base64",
     "quick_socket",
+    "quick_inbox",
+    "quick_frames",
     "rests",
     "loops",
     "collector",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Container
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 from pipecat.observers.base_observer import BaseObserver
 from pipecat.pipeline.pipeline import Pipeline, PipelineSink, PipelineSource
@@ -25,6 +26,7 @@ from voicepipe.rests import Rest
 Take: TypeAlias = Callable[[Frame, FrameDirection], Rest]
 _Push: TypeAlias = Callable[[Frame, FrameDirection], Awaitable[None]]
 
+_DOWN: Final = FrameDirection.DOWNSTREAM
 EVENTS: Final = (
     "on_before_process_frame",
     "on_after_process_frame",
@@ -54,10 +56,13 @@ class Watchers:
         observer: The pipeline's; a worker's passes on to those that were given to the worker.
     """
 
+    __slots__ = ("_known", "_pushed", "_want_processed", "_wanted", "present")
+
     def __init__(self, observer: BaseObserver | None) -> None:
-        proxies = None if observer is None else vars(observer).get("_proxies")
+        proxies = _proxies(observer)
         given = () if observer is None else (observer,)
-        self._all = cast("Collection[BaseObserver]", proxies if isinstance(proxies, dict) else given)
+        self.present = cast("Collection[BaseObserver]", given if proxies is None else proxies)
+        """Those who watch now."""
         # By id, those that a worker's observer has seen pushed before.
         pushed = None if observer is None else vars(observer).get("_frames_pushed")
         self._pushed = cast("Container[int]", () if pushed is None else pushed)
@@ -65,10 +70,17 @@ class Watchers:
         self._wanted: dict[type[Frame], Literal["always", "once", "never"]] = {}
         self._want_processed = False
 
+    @classmethod
+    def of(cls, observer: BaseObserver | None) -> Watchers:
+        """Return those of an observer; all processors of a worker have the same."""
+        if observer is None or _proxies(observer) is None:
+            return cls(observer)
+        if observer not in _WATCHERS:
+            _WATCHERS[observer] = cls(observer)
+        return _WATCHERS[observer]
+
     def see_pushed(self, frame: Frame) -> bool:
         """Whether any of them is to be told when sound is pushed: most want a frame only once."""
-        if not self._all:
-            return False
         self._look_who_is_there()
         kind = type(frame)
         wanted = self._wanted.get(kind)
@@ -78,13 +90,11 @@ class Watchers:
 
     def see_processed(self) -> bool:
         """Whether any of them is to be told when sound is processed."""
-        if not self._all:
-            return False
         self._look_who_is_there()
         return self._want_processed
 
     def _look_who_is_there(self) -> None:
-        there = [*self._all]
+        there = [*self.present]
         if there != self._known:
             self._known = there
             self._wanted.clear()
@@ -102,8 +112,25 @@ class Watchers:
         return wish
 
 
+_WATCHERS: Final[WeakKeyDictionary[BaseObserver, Watchers]] = WeakKeyDictionary()
+
+
+def _proxies(observer: BaseObserver | None) -> dict[BaseObserver, Any] | None:
+    proxies = None if observer is None else vars(observer).get("_proxies")
+    return cast("dict[BaseObserver, Any]", proxies) if isinstance(proxies, dict) else None
+
+
+class Passed(Protocol):
+    """What is known of a processor that sound may go around."""
+
+    is_quick: bool
+    """Whether nobody listens to what happens to frames there."""
+
+
 class Way:
     """From a processor to the next one that does something with a kind of sound.
+
+    Nobody is expected to listen to the two ends of a pipeline, which are its own; to pipelines and processors, somebody may.
 
     Args:
         neighbour: The next processor.
@@ -111,43 +138,48 @@ class Way:
         kind: Of the sound.
     """
 
+    __slots__ = ("_around", "_ends_in", "_handlers", "_is_down", "_passed", "_straight", "neighbour", "take")
+
     def __init__(self, neighbour: FrameProcessor, direction: FrameDirection, kind: type[Frame]) -> None:
         self.neighbour = neighbour
         """Where it begins."""
         self.take: Take = taker(neighbour)
         """Takes a frame there."""
-        self._straight = self.take
+        self._straight = self._around = self.take
         self._handlers: list[list[Any]] = []
+        self._passed: list[Passed] = []
         self._ends_in: PipelineWorker | None = None
-        at: FrameProcessor | None = neighbour
+        self._is_down = direction is _DOWN
+        if self._goes_around(direction, kind):
+            self.take = self._take_around
+
+    def _goes_around(self, direction: FrameDirection, kind: type[Frame]) -> bool:
+        at: FrameProcessor | None = self.neighbour
         while at is not None:
-            self._around = taker(at)
+            if at is not self.neighbour:
+                self._around = taker(at)
             if kind in vars(type(at)).get("passed_by", ()) and at._enable_direct_mode:
-                self._pass(at)
+                self._passed.append(cast("Any", at).hop)
                 at = _next(at, direction)
                 continue
             push = _end(at, direction)
             if push is None:
                 break
-            self._pass(at)
             self._around = _by(push)
             owner = getattr(push, "__self__", None)
             if type(owner) is PipelineWorker and push in (owner._sink_push_frame, owner._source_push_frame):
                 self._ends_in = owner
-                self._is_down = direction is FrameDirection.DOWNSTREAM
             if type(owner) is not Pipeline:
                 break
-            self._pass(owner)
+            self._handlers += [owner._event_handlers[event].handlers for event in EVENTS]
             at = _next(owner, direction)
-        if self._handlers:
-            self.take = self._take_around
-
-    def _pass(self, processor: FrameProcessor) -> None:
-        self._handlers += [processor._event_handlers[event].handlers for event in EVENTS]
+        return self._around is not self._straight
 
     def _take_around(self, frame: Frame, direction: FrameDirection) -> Rest:
+        for passed in self._passed:
+            if not passed.is_quick:
+                return self._straight(frame, direction)
         if any(self._handlers):
-            # Somebody listens to one of those between.
             return self._straight(frame, direction)
         worker = self._ends_in
         # All that a worker does with sound in the end, unless somebody asked to be told or waits for it to run empty.
@@ -163,7 +195,8 @@ class Way:
 
 def taker(processor: FrameProcessor) -> Take:
     """Return what takes a frame for a processor."""
-    return getattr(processor, "take_now", _by(processor.queue_frame))
+    hop = getattr(processor, "hop", None)
+    return _by(processor.queue_frame) if hop is None else hop.take
 
 
 def _by(push: _Push) -> Take:
@@ -172,12 +205,12 @@ def _by(push: _Push) -> Take:
 
 
 def _next(processor: FrameProcessor, direction: FrameDirection) -> FrameProcessor | None:
-    return processor._next if direction is FrameDirection.DOWNSTREAM else processor._prev
+    return processor._next if direction is _DOWN else processor._prev
 
 
 def _end(processor: FrameProcessor, direction: FrameDirection) -> _Push | None:
     """Return what an end of a pipeline does with a frame; None of anything else."""
-    if type(processor) is PipelineSink and direction is FrameDirection.DOWNSTREAM:
+    if type(processor) is PipelineSink and direction is _DOWN:
         return cast("_Push", processor._downstream_push_frame)
     if type(processor) is PipelineSource and direction is FrameDirection.UPSTREAM:
         return cast("_Push", processor._upstream_push_frame)

@@ -32,7 +32,7 @@ class Ears(SoundHops):
 
     def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
         """Pass sound on, likewise."""
-        return self.push_now(self._heard(frame), direction)
+        return self.hop.push(self._heard(frame), direction)
 
     def _heard(self, frame: Frame) -> Frame:
         if isinstance(frame, InputAudioRawFrame) and self._are_closed():

@@ -44,6 +44,7 @@ from voicepipe.rests import Rest, done, joined
 Quality: TypeAlias = Literal["auto", "polyphase", "soxr-qq", "soxr-lq", "soxr-mq", "soxr-hq", "soxr-vhq"]
 """`auto` is `polyphase` where that serves, else `soxr-hq`."""
 
+_DOWN = FrameDirection.DOWNSTREAM
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 192_000
 
 _Sound = TypeVar("_Sound", InputAudioRawFrame, OutputAudioRawFrame)
@@ -269,9 +270,7 @@ class AudioResampler(SoundHops):
         if isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame):
             await done(self.process_sound(frame, direction))
             return
-        if direction == FrameDirection.DOWNSTREAM and isinstance(
-            frame, TTSStoppedFrame | EndFrame | StopFrame
-        ):
+        if direction == _DOWN and isinstance(frame, TTSStoppedFrame | EndFrame | StopFrame):
             await done(self._push_all(self._bot.end()))
         if isinstance(frame, InterruptionFrame):
             # What is left in the filter belongs to an answer that nobody is to hear any more.
@@ -280,21 +279,17 @@ class AudioResampler(SoundHops):
 
     def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
         """Resample sound on its way down."""
-        is_sound = isinstance(frame, InputAudioRawFrame | OutputAudioRawFrame)
-        if not is_sound or direction is FrameDirection.UPSTREAM:
-            return self.push_now(frame, direction)
-        try:
-            frames = self._resampled(frame)
-        except AudioFormatError as error:
-            return partial(self._refuse, error)
-        return self._push_all(frames)
-
-    def _resampled(
-        self, frame: InputAudioRawFrame | OutputAudioRawFrame
-    ) -> Sequence[InputAudioRawFrame | OutputAudioRawFrame]:
-        if isinstance(frame, InputAudioRawFrame):
-            return self._user.take(frame, self._in_rate)
-        return self._bot.take(frame, self._out_rate or self.processor_setup.audio_out_sample_rate)
+        frames: Sequence[Frame] = (frame,)
+        if direction is _DOWN:
+            try:
+                if isinstance(frame, InputAudioRawFrame):
+                    frames = self._user.take(frame, self._in_rate)
+                elif isinstance(frame, OutputAudioRawFrame):
+                    out_rate = self._out_rate or self.processor_setup.audio_out_sample_rate
+                    frames = self._bot.take(frame, out_rate)
+            except AudioFormatError as error:
+                return partial(self._refuse, error)
+        return self.hop.push(frames[0], direction) if len(frames) == 1 else self._push_all(frames)
 
     async def _refuse(self, error: AudioFormatError) -> None:
         # Said once: the next chunk, 20 ms later, has the same fault.
@@ -302,5 +297,5 @@ class AudioResampler(SoundHops):
             self._refused.add(str(error))
             await self.push_error(str(error), exception=error)
 
-    def _push_all(self, frames: Sequence[InputAudioRawFrame | OutputAudioRawFrame]) -> Rest:
-        return joined([self.push_now(frame) for frame in frames])
+    def _push_all(self, frames: Sequence[Frame]) -> Rest:
+        return joined([self.hop.push(frame) for frame in frames])

@@ -134,7 +134,7 @@ class BotsWords(SoundHops):
     def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
         """Pass sound on, but for that of an answer that is blocked."""
         is_blocked = self._is_blocked and isinstance(frame, TTSAudioRawFrame)
-        return None if is_blocked else self.push_now(frame, direction)
+        return None if is_blocked else self.hop.push(frame, direction)
 
     @sound_goes_around
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

@@ -144,7 +144,7 @@ class Happenings:
         service = self._service
         service.turns.spoke(happening)
         context_id = service.turns.context_of(happening.response_id)
-        return service.push_now(_sound(happening, service.session.output_sample_rate, context_id))
+        return service.hop.push(_sound(happening, service.session.output_sample_rate, context_id))
 
     async def _bot_words(self, happening: BotTranscript) -> None:
         words = LLMTextFrame(happening.text)

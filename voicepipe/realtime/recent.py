@@ -12,29 +12,31 @@ class RecentSound:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._messages: deque[Send] = deque()
+        # Only their bytes, which the garbage collector has no need to look at: a process of many calls has thousands.
+        self._messages: deque[bytes] = deque()
         self._bytes = 0
 
     def add(self, message: Send) -> None:
         """Keep a message; the oldest ones make room for it."""
-        self._messages.append(message)
-        self._bytes += len(message.message)
-        while self._bytes > self.limit and len(self._messages) > 1:
-            self._bytes -= len(self._messages.popleft().message)
+        text, messages = message.message, self._messages
+        messages.append(text)
+        self._bytes += len(text)
+        while self._bytes > self.limit and len(messages) > 1:
+            self._bytes -= len(messages.popleft())
 
     def newest(self, size: int) -> list[Send]:
         """Return the newest messages, as many as are needed for so many bytes, oldest first."""
         found: deque[Send] = deque()
-        for message in reversed(self._messages):
+        for text in reversed(self._messages):
             if size <= 0:
                 break
-            found.appendleft(message)
-            size -= len(message.message)
+            found.appendleft(_sound(text))
+            size -= len(text)
         return list(found)
 
     def take(self) -> list[Send]:
         """Return all messages, oldest first, and forget them."""
-        taken = list(self._messages)
+        taken = [_sound(text) for text in self._messages]
         self.clear()
         return taken
 
@@ -42,3 +44,7 @@ class RecentSound:
         """Forget everything."""
         self._messages.clear()
         self._bytes = 0
+
+
+def _sound(text: bytes) -> Send:
+    return Send(text, droppable=True)

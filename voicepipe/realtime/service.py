@@ -365,8 +365,8 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         elif isinstance(frame, PlaybackMarkFrame):
             self.turns.mark(frame)
         if rest is None:
-            return self.push_now(frame, direction)
-        return after(rest, lambda: self.push_now(frame, direction))
+            return self.hop.push(frame, direction)
+        return after(rest, lambda: self.hop.push(frame, direction))
 
     @sound_goes_around
     async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:

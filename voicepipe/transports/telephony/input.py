@@ -137,9 +137,9 @@ class TelephonyInput(SoundHops):
             return None
         wire = self._stream.wire
         if wire.keeps_order:
-            return self.push_now(_frame(event.sound, wire.incoming))
+            return self.hop.push(_frame(event.sound, wire.incoming))
         sounds = self._order.take(event.chunk, event.sound)
-        return joined([self.push_now(_frame(sound, wire.incoming)) for sound in sounds])
+        return joined([self.hop.push(_frame(sound, wire.incoming)) for sound in sounds])
 
     async def _press(self, key: str) -> None:
         if self._is_over:

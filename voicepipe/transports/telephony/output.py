@@ -94,8 +94,8 @@ class TelephonyOutput(SoundHops):
         """Send sound of the bot's, and pass it on."""
         rest = self._say(frame) if isinstance(frame, OutputAudioRawFrame) else None
         if rest is None:
-            return self.push_now(frame, direction)
-        return after(rest, lambda: self.push_now(frame, direction))
+            return self.hop.push(frame, direction)
+        return after(rest, lambda: self.hop.push(frame, direction))
 
     async def _act_on(self, frame: Frame) -> None:
         if isinstance(frame, StartFrame):
@@ -298,7 +298,7 @@ class TelephonyOutput(SoundHops):
         mark = PlaybackMarkFrame(
             context_id=position.context_id, played_ms=position.played_ms, at_ms=position.at_ms
         )
-        return self.push_now(mark, FrameDirection.UPSTREAM)
+        return self.hop.push(mark, FrameDirection.UPSTREAM)
 
     async def _say_stopped(self) -> None:
         if self._is_speaking and not self._is_open:
