@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from websockets.protocol import SERVER, Protocol, State
@@ -78,7 +79,8 @@ class FrameReader:
 
     def take(self, data: bytes) -> None:
         """Take bytes of the peer's."""
-        self.heard_at = self._clock()
+        clock = self._clock
+        self.heard_at = clock()
         if not self.goes_quickly:
             self._slowly(data)
         elif self._head_is_over:
@@ -167,22 +169,46 @@ class FrameReader:
 
 
 class FrameWriter:
-    """Makes frames of whole text messages.
+    """Sends whole text messages, where nothing has to be waited for.
 
     Args:
-        masks: Whether the peer is a server, for which they are masked.
+        protocol: The package's.
+        reader: Of the same connection.
+
+    Attributes:
+        transport: Where they go, once there is one.
+        is_paused: Whether it takes no more for now.
     """
 
-    __slots__ = ("_at", "_is_masking", "_masks")
+    __slots__ = ("_at", "_masks", "_protocol", "_reader", "is_paused", "transport")
 
-    def __init__(self, *, masks: bool) -> None:
-        self._is_masking = masks
+    def __init__(self, protocol: Protocol, reader: FrameReader) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.is_paused = False
+        self._protocol = protocol
+        self._reader = reader
         self._masks, self._at = b"", 0
 
-    def framed(self, message: bytes) -> bytes:
-        """Return the frame of a message in UTF-8."""
-        if not self._is_masking:
-            return head_of_text(len(message)) + message
+    def send(self, messages: Sequence[bytes]) -> bool:
+        """Hand UTF-8 messages to the transport together; False, and nothing is sent, if one would have to wait or fail."""
+        transport, protocol = self.transport, self._protocol
+        if (
+            self.is_paused
+            or transport is None
+            or protocol.state is not OPEN
+            or protocol.expect_continuation_frame
+            or transport.is_closing()
+            or not self._reader.goes_quickly
+        ):
+            return False
+        framed = self._framed if self._reader.is_server else self._masked
+        transport.write(framed(messages[0]) if len(messages) == 1 else b"".join(map(framed, messages)))
+        return True
+
+    def _framed(self, message: bytes) -> bytes:
+        return head_of_text(len(message)) + message
+
+    def _masked(self, message: bytes) -> bytes:
         at = self._at
         if at == len(self._masks):
             self._masks, at = os.urandom(_MASKS), 0

@@ -10,6 +10,7 @@ A relay of G.711 between two such sockets takes 3.3 million instructions a call-
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final, NoReturn
 
@@ -20,7 +21,7 @@ from websockets.exceptions import ConcurrencyError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
 
-from voicepipe.quick_frames import OPEN, FrameReader, FrameWriter
+from voicepipe.quick_frames import FrameReader, FrameWriter
 from voicepipe.quick_inbox import Inbox, Reader
 
 _DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
@@ -39,8 +40,13 @@ class QuickConnection(Connection):
         super().__init__(*args, **kwargs)
         self._inbox = Inbox(self._hold)
         self._frames = FrameReader(self.protocol, self._inbox.arrive, super().data_received, self.loop.time)
-        self._writer = FrameWriter(masks=not self._frames.is_server)
+        self._writer = FrameWriter(self.protocol, self._frames)
         self._fragments: list[Frame] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        super().connection_made(transport)
+        self._writer.transport = self.transport
 
     # What comes in.
 
@@ -129,19 +135,17 @@ class QuickConnection(Connection):
         Args:
             messages: In UTF-8.
         """
-        if (
-            self.paused
-            or self.protocol.state is not OPEN
-            or self.protocol.expect_continuation_frame
-            or self.transport.is_closing()
-            or not self._frames.goes_quickly
-        ):
-            return False
-        framed = self._writer.framed
-        self.transport.write(
-            framed(messages[0]) if len(messages) == 1 else b"".join([framed(message) for message in messages])
-        )
-        return True
+        return self._writer.send(messages)
+
+    def pause_writing(self) -> None:
+        """Take note that the transport takes no more for now."""
+        super().pause_writing()
+        self._writer.is_paused = True
+
+    def resume_writing(self) -> None:
+        """Take note that it takes more again."""
+        super().resume_writing()
+        self._writer.is_paused = False
 
 
 class QuickClientConnection(QuickConnection, ClientConnection):

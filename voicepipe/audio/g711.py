@@ -10,6 +10,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+# What each chunk needs, by name: see `voicepipe.audio.polyphase`.
+from numpy import frombuffer, uint8
+
 from voicepipe.errors import AudioFormatError
 
 _Bytes = npt.NDArray[np.uint8]
@@ -33,7 +36,7 @@ def ulaw_encode(pcm: bytes) -> bytes:
 
 def ulaw_decode(sound: bytes) -> bytes:
     """Return mu-law as s16le, two bytes a sample."""
-    return _ulaw_values().take(np.frombuffer(sound, np.uint8)).tobytes()
+    return _ulaw_values().take(frombuffer(sound, uint8)).tobytes()
 
 
 def alaw_encode(pcm: bytes) -> bytes:
@@ -47,13 +50,13 @@ def alaw_encode(pcm: bytes) -> bytes:
 
 def alaw_decode(sound: bytes) -> bytes:
     """Return A-law as s16le, two bytes a sample."""
-    return _alaw_values().take(np.frombuffer(sound, np.uint8)).tobytes()
+    return _alaw_values().take(frombuffer(sound, uint8)).tobytes()
 
 
 def _encode(pcm: bytes, table: _Bytes) -> bytes:
     if len(pcm) % 2:
         raise AudioFormatError(f"pcm: {len(pcm)} bytes end within a sample of two bytes")
-    return table.take(np.frombuffer(pcm, "<u2")).tobytes()
+    return table.take(frombuffer(pcm, "<u2")).tobytes()
 
 
 def _all_samples() -> npt.NDArray[np.int32]:

@@ -14,6 +14,9 @@ from math import gcd
 
 import numpy as np
 import numpy.typing as npt
+
+# What each chunk needs: numpy's module has a `__getattr__`, which makes a look-up there as dear as a small call.
+from numpy import dot, empty, int16, maximum, minimum, rint
 from numpy.lib.stride_tricks import as_strided
 
 RATES = (8000, 16000, 24000, 48000)
@@ -59,7 +62,7 @@ def _filter(up: int, down: int) -> tuple[_Floats, int]:
                 matrix[row + earlier, phase] = prototype[index]
     # Each output is a mean of inputs: without this, a constant level would hum at the rate of the phases.
     matrix /= matrix.sum(axis=0)
-    return np.rint(matrix * _ONE) / _ONE, earlier
+    return rint(matrix * _ONE) / _ONE, earlier
 
 
 def _taps(up: int, down: int) -> int:
@@ -107,7 +110,7 @@ class PolyphaseCore:
 
     def process(self, samples: Samples) -> Samples:
         """Return all output that `samples` and what came before them complete."""
-        out = np.empty(self._groups(self._filled + len(samples)) * self._up, np.int16)
+        out = empty(self._groups(self._filled + len(samples)) * self._up, int16)
         given = 0
         for start in range(0, len(samples), self._piece):
             given += self._process_piece(samples[start : start + self._piece], out[given:])
@@ -145,9 +148,9 @@ class PolyphaseCore:
         groups = self._groups(end)
         repeats, single = divmod(groups, _GROUPS)
         if repeats:
-            _round(np.dot(self._wide_windows[:repeats], self._wide), out[: repeats * _GROUPS * up])
+            _round(dot(self._wide_windows[:repeats], self._wide), out[: repeats * _GROUPS * up])
         if single:
-            rest = np.dot(self._windows[repeats * _GROUPS : groups], self._matrix)
+            rest = dot(self._windows[repeats * _GROUPS : groups], self._matrix)
             _round(rest, out[repeats * _GROUPS * up : groups * up])
         used = groups * self._down
         self._filled = end - used
@@ -166,7 +169,7 @@ def _rolling(buffer: _Floats, window: int, step: int) -> _Floats:
 
 def _round(sums: _Floats, out: Samples) -> None:
     """Put sums into `out` as int16: rounded, and limited, since beyond the largest sample they would wrap."""
-    np.rint(sums, out=sums)
-    np.minimum(sums, 32767, out=sums)
-    np.maximum(sums, -32768, out=sums)
+    rint(sums, out=sums)
+    minimum(sums, 32767, out=sums)
+    maximum(sums, -32768, out=sums)
     out[:] = sums.reshape(-1)

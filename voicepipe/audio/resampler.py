@@ -24,6 +24,9 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 import soxr
+
+# What each chunk needs, by name: see `voicepipe.audio.polyphase`.
+from numpy import frombuffer, int16
 from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.audio.polyphase import RATES, PolyphaseCore, Samples
@@ -124,7 +127,7 @@ class StreamResampler:
             self._odd = b""
         if self._core is None or not pcm:
             return pcm
-        return self._core.process(np.frombuffer(pcm, np.int16)).tobytes()
+        return self._core.process(frombuffer(pcm, int16)).tobytes()
 
     def flush(self) -> bytes:
         """Return the tail that was held back; then it is ready for another stream. Half a sample is dropped.

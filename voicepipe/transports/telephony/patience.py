@@ -37,7 +37,8 @@ class Patience:
 
     def begins(self) -> None:
         """A wait begins."""
-        self._since = self._clock()
+        clock = self._clock
+        self._since = clock()
 
     def ends(self) -> None:
         """What was waited for is there; what is done with it may take as long as it likes."""
