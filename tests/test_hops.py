@@ -10,6 +10,7 @@ from pipecat.observers.base_observer import BaseObserver, FrameProcessed, FrameP
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from voicepipe.frames import (
+    CancelFrame,
     CodedInputAudioRawFrame,
     EndFrame,
     ErrorFrame,
@@ -391,3 +392,50 @@ async def test_who_overrides_a_quick_one_sees_sound_in_its_methods():
     await _taken_now(overriding, last, waits=True)
     assert overriding.processed.count(_SOUND) == overriding.pushed.count(_SOUND) == 1
     assert last.saw == [_SOUND]
+
+
+async def test_who_listens_to_a_pipeline_hears_of_sound_that_would_go_around_it():
+    heard, inner, last = list[Frame](), Quick(), Quick()
+    within = Pipeline([inner])
+
+    async def handler(_pipeline: FrameProcessor, frame: Frame) -> None:
+        heard.append(frame)
+
+    async def give(worker: PipelineWorker) -> None:
+        await done(inner.hop.take(_SOUND))
+        within.add_event_handler("on_before_push_frame", handler)
+        await done(inner.hop.take(_SOUND))
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([within, last]), on_started=give, handle_signals=False)
+    assert last.saw == [_SOUND, _SOUND]
+    assert heard.count(_SOUND) == 1
+
+
+async def test_one_that_is_linked_anew_pushes_sound_to_its_new_neighbours():
+    first, between, last = Quick(), Quick(), Quick()
+    marks = PlaybackMarkFrame()
+
+    async def give(worker: PipelineWorker) -> None:
+        await done(first.hop.take(_SOUND))
+        await done(last.hop.take(marks, FrameDirection.UPSTREAM))
+        first.link(last)
+        await done(first.hop.take(_SOUND))
+        await done(last.hop.take(marks, FrameDirection.UPSTREAM))
+        await worker.queue_frame(EndFrame())
+
+    await run(Pipeline([first, between, last]), on_started=give, handle_signals=False)
+    assert between.saw == [_SOUND, marks]
+    assert last.saw == [_SOUND, marks, _SOUND, marks]
+    assert first.saw == [_SOUND, marks, _SOUND, marks]
+
+
+async def test_a_processor_that_is_cancelled_takes_no_sound():
+    first, last = Quick(), Quick()
+
+    async def give(worker: PipelineWorker) -> None:
+        await worker.queue_frame(CancelFrame())
+
+    await run(Pipeline([first, last]), on_started=give, handle_signals=False)
+    assert first.hop.take(_SOUND) is None
+    assert first.saw == []
