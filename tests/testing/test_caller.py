@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from voicepipe.testing import loaded
 from voicepipe.testing.caller import Caller
 from voicepipe.testing.happened import now_ms
 from voicepipe.testing.stage import Stage
+from voicepipe.transports.sound import Sound
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +125,26 @@ class TestWhatACallerDoes:
         assert "keys 12#" in [
             event.text for event in call.record.events if event.event == "user_transcription"
         ]
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("style", STYLES)
+    async def test_what_has_no_sound_has_been_said_at_once(self, style, tmp_path, caller):
+        write(tmp_path, STYLES[style])
+        async with caller.calling("bot.py") as call:
+            await call.greeting()
+            async with asyncio.timeout(1):
+                await call.say("")
+                await call.say(Sound(b"", 8000))
+            await call.say("Spell cat.")
+            assert await call.answer() == "C, A, T."
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("style", STYLES)
+    async def test_keys_that_there_are_not_are_refused_before_any_is_pressed(self, style, tmp_path, caller):
+        write(tmp_path, STYLES[style])
+        async with caller.calling("bot.py") as call:
+            with pytest.raises(SettingsError, match=r"keys: '1x' has other keys than 0 to 9, \* and #"):
+                await call.press("1x")
 
     @pytest.mark.virtual_time
     async def test_who_barges_in_hears_no_more_of_it(self, tmp_path, caller):

@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
 from voicepipe.agents.commands import environment_with
 from voicepipe.bots import pipeline_of
+from voicepipe.errors import SettingsError
 from voicepipe.offline import OpenAIPlace
 from voicepipe.pipeline import run
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
@@ -28,6 +29,8 @@ Says: TypeAlias = str | Path | Sound
 """What a caller says: words, a WAV file, or sound."""
 EndedBy: TypeAlias = Literal["caller", "bot", "error"]
 
+KEYS: Final = frozenset("0123456789*#")
+"""What can be pressed."""
 _GOES_SECS: Final = 20.0
 """How long a bot may take to end after the caller has gone; what it says then is played to its end."""
 _WORK: Final = ("llm_started", "bot_started_speaking", "function_call")
@@ -153,7 +156,7 @@ class Call:
         return self._hung_up
 
     async def say(self, what: Says) -> None:
-        """Say something, and return when it has been said.
+        """Say something, and return when it has been said; what has no sound has been said at once.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -166,7 +169,13 @@ class Call:
         self.witness.watch.question_ended(now_ms())
 
     async def press(self, keys: str) -> None:
-        """Press keys: digits, `*` and `#`."""
+        """Press keys: digits, `*` and `#`.
+
+        Raises:
+            SettingsError: There are others among them.
+        """
+        if set(keys) - KEYS:
+            raise SettingsError("keys", f"{keys!r} has other keys than 0 to 9, * and #")
         await self._line.press(keys)
 
     async def answer(self, within_secs: float = 20.0) -> str:
