@@ -35,6 +35,7 @@ from voicepipe.frames import (
 from voicepipe.local import Fault, Faults, Pace
 from voicepipe.local.elevenlabs import Agent, ClientTool, EndCallTool
 from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
+from voicepipe.local.elevenlabs.pings import Patience
 from voicepipe.realtime.history import Said
 from voicepipe.realtime.interruptions import Interruptions
 
@@ -134,6 +135,13 @@ class TestTurn:
             await talk.bot.down.wait_for(LLMFullResponseEndFrame)
         assert talk.words() == "Good morning!"
         assert talk.bot.down.names(*BRACKETS) == [one.__name__ for one in BRACKETS]
+
+    @pytest.mark.virtual_time
+    async def test_pings_do_not_put_off_the_end_of_a_reply(self):
+        options = {"marks_final": False, "pace": SLOWLY, "patience": Patience(ping_every_ms=300)}
+        async with talking(GREETS, server_options=options) as talk:
+            await talk.bot.down.wait_for(LLMFullResponseEndFrame)
+        assert talk.words() == "Good morning!"
 
     @pytest.mark.virtual_time
     async def test_with_a_context_the_turns_are_in_it_in_order(self):

@@ -29,6 +29,7 @@ from voicepipe.services.elevenlabs.convai import (
     ConversationSettings,
     ElevenLabsConvAISession,
     Overrides,
+    PromptOverride,
     TTSOverride,
 )
 
@@ -61,6 +62,20 @@ class TestSettings:
     def test_what_it_has_already_is_no_change(self):
         session = ready_session(ConversationSettings(overrides=Overrides(tts=TTSOverride(voice_id="v1"))))
         assert session.update({"voice": "v1"}) == []
+        assert session.update({"language": None, "overrides": {"asr": {}}}) == []
+
+    @pytest.mark.parametrize("none", ["", None])
+    def test_that_there_be_no_instructions_cannot_be_told(self, none):
+        prompt = AgentOverride(prompt=PromptOverride(prompt="Be brief."))
+        session = ready_session(ConversationSettings(overrides=Overrides(agent=prompt)))
+        [failure] = session.update({"instructions": none})
+        assert isinstance(failure, Failure)
+        assert failure.field == "overrides.agent.prompt.prompt"
+
+    def test_what_makes_no_difference_needs_no_new_conversation(self):
+        session = ready_session(restart_on_update=True)
+        session.update({"voice": None})
+        assert not session.needs_restart
 
     def test_with_restart_they_wait_for_a_new_conversation(self):
         session = ready_session(restart_on_update=True)

@@ -68,6 +68,7 @@ class ElevenLabsConversation(RealtimeService):
         self._end_pipeline = end_pipeline
         self._watch: asyncio.Task[None] | None = None
         self._heard_at_ms = 0.0
+        self._signs = 0
         self._register_event_handler("on_conversation_ended")
 
     # What an application may call.
@@ -125,7 +126,8 @@ class ElevenLabsConversation(RealtimeService):
         return after(super().link_message(message), self._watch_again)
 
     def _watch_again(self) -> None:
-        self._heard_at_ms = self._now_ms()
+        if self._signs != self.session.reply_signs:
+            self._signs, self._heard_at_ms = self.session.reply_signs, self._now_ms()
         if self._watch is None and self.session.ends_after_ms is not None:
             self._watch = self.create_task(self._watch_reply(), "watch for the end of a reply")
 

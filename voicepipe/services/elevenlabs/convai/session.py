@@ -97,8 +97,13 @@ class ElevenLabsConvAISession(StatefulSession[State, Incoming]):
         return self._state.replies.is_running
 
     @property
+    def reply_signs(self) -> int:
+        """How many messages were about replies; pings and the like come whether or not one is over."""
+        return self._state.replies.signs
+
+    @property
     def ends_after_ms(self) -> float | None:
-        """After so long without a message about it the reply that runs has ended; None if its end will be told.
+        """After so long without a message about it (`reply_signs`) the reply that runs has ended; None if its end is told.
 
         Whoever has a clock calls `reply_ended` then.
         """
