@@ -111,7 +111,9 @@ class TestSigner:
     def test_another_server_does_not_take_it(self):
         assert Signer(b"other", 900).admit(self.SIGNER.sign("one", 0), "one", 0) is None
 
-    @pytest.mark.parametrize("token", ["", "cvtkn_", "cvtkn_zz.zz", "cvtkn_5b5d.", "x", "cvtkn_5b5d.é", "cvtkn_5b\udcc3.5b"])
+    @pytest.mark.parametrize(
+        "token", ["", "cvtkn_", "cvtkn_zz.zz", "cvtkn_5b5d.", "x", "cvtkn_5b5d.é", "cvtkn_5b\udcc3.5b"]
+    )
     def test_what_is_no_token_opens_nothing(self, token):
         assert self.SIGNER.admit(token, "one", 0) is None
 

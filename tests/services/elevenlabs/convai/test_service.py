@@ -24,6 +24,7 @@ from voicepipe.frames import (
     LLMFullResponseEndFrame,
     LLMMessagesAppendFrame,
     LLMTextFrame,
+    LLMUpdateSettingsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -289,6 +290,18 @@ class TestLinks:
             await talk.bot.ended
         names = talk.bot.down.names(*BRACKETS)
         assert names.count("LLMFullResponseStartFrame") == names.count("LLMFullResponseEndFrame") == 1
+
+    @pytest.mark.virtual_time
+    async def test_what_is_changed_while_a_conversation_begins_is_changed_by_another_one(self):
+        agent = Agent("agent_1", first_message="Good morning!", allows=["tts.voice_id"])
+        late = Faults([Fault(at="conversation_initiation_metadata", do="delay", delay_ms=300)])
+        async with talking(agent, server_options={"faults": late}, restart_on_update=True) as talk:
+            await talk.wire.until(lambda: talk.wire.sent("conversation_initiation_client_data"))
+            await talk.bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"voice": "v2"}))
+            await talk.wire.until(lambda: len(talk.wire.sent("conversation_initiation_client_data")) == 2)
+            _, second = talk.wire.sent("conversation_initiation_client_data")
+        assert second["conversation_config_override"]["tts"] == {"voice_id": "v2"}
+        assert not talk.bot.up.of(ErrorFrame)
 
     async def test_when_the_agent_ends_the_call_the_pipeline_ends(self):
         ended: list[str] = []

@@ -116,6 +116,22 @@ class TestResuming:
             "AudioChunk",
         ]
 
+    @pytest.mark.parametrize("first_message", [None, "Hi there!"])
+    def test_what_was_lost_before_a_word_was_said_begins_anew_and_greets(self, first_message):
+        agent = AgentOverride(first_message=first_message)
+        session = ready_session(ConversationSettings(overrides=Overrides(agent=agent)))
+        session.contextual_update("The cart is empty.")
+        session.closed()
+        [first] = sent(session.open())
+        assert (
+            first.get("conversation_config_override", {}).get("agent", {}).get("first_message")
+            == first_message
+        )
+        outputs = session.receive(metadata(conversation_id="conv_2"))
+        assert happened(outputs)[0] == SessionReady("conv_2", is_resumed=True)
+        assert [one["text"] for one in sent(outputs)] == ["The cart is empty."]
+        assert "AudioChunk" in names(given(session, agent_says("Hi there!", 1), audio(2)))
+
     def test_another_first_reply_than_the_greeting_is_let_out_with_its_sound(self):
         session = ready_session()
         given(session, agent_says("Welcome!", 1), audio(2, is_final=True))

@@ -13,7 +13,7 @@ from pipecat.services.settings import LLMSettings
 from voicepipe.errors import SettingsError
 from voicepipe.frames import EndWorkerFrame, FunctionCallResultFrame
 from voicepipe.realtime.connection import Closed
-from voicepipe.realtime.events import Failure
+from voicepipe.realtime.events import Failure, SessionReady
 from voicepipe.realtime.link import Reconnect
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.rests import Rest, after
@@ -164,6 +164,14 @@ class ElevenLabsConversation(RealtimeService):
     async def change(self, changes: Mapping[str, Any]) -> None:
         """Change settings; what needs a new conversation has it in a quiet moment."""
         await super().change(changes)
+        await self._restart_if_needed()
+
+    async def session_ready(self, ready: SessionReady) -> None:
+        """The conversation has begun; it may lack what was changed while it began."""
+        await super().session_ready(ready)
+        await self._restart_if_needed()
+
+    async def _restart_if_needed(self) -> None:
         if self.session.needs_restart:
             self._link.is_due = True
             await self.link_due()

@@ -113,12 +113,13 @@ class State:
     def open(self) -> list[Output]:
         """Return the first message of a conversation."""
         self.connection += 1
-        first = self.tuning.initiation(_SOURCE, goes_on=self._goes_on)
+        first = self.tuning.initiation(_SOURCE, goes_on=self._has_begun_to_talk)
         self.tuning.told()
         return [first]
 
     def begun(self, metadata: dict[str, Any], format_in: WireFormat, format_out: WireFormat) -> list[Output]:
         """The conversation has begun: the agent is told what it has to know, and what waited goes out."""
+        has_begun_to_talk = self._has_begun_to_talk
         goes_on, self._goes_on = self._goes_on, False
         self.format_in, self.format_out, self.has_begun = format_in, format_out, True
         self.replies.new_connection(judges_greeting=goes_on)
@@ -127,11 +128,16 @@ class State:
         unsaid = {one.item_id for one in self.written}
         if self._owed:
             unsaid.add(self._owed_item)
-        told = retold(self.history, goes_on=goes_on, without=unsaid)
+        told = retold(self.history, goes_on=has_begun_to_talk, without=unsaid)
         if told:
             outputs.append(wire.contextual_update(told))
         outputs += self.early.take(format_in) if self.speaks else []
         return [*outputs, *self.say_owed(), *self.ask()]
+
+    @property
+    def _has_begun_to_talk(self) -> bool:
+        """Whether there is a conversation to go on with; one that was lost before a word of it begins anew, and greets."""
+        return self._goes_on and not self.replies.expects_greeting
 
     # What waits.
 
