@@ -303,6 +303,17 @@ class TestLinks:
         assert second["conversation_config_override"]["tts"] == {"voice_id": "v2"}
         assert not talk.bot.up.of(ErrorFrame)
 
+    async def test_p14_a_change_that_the_agent_does_not_allow_does_not_end_the_call(self):
+        async with talking(restart_on_update=True) as talk:
+            await talk.wire.until(lambda: talk.wire.received("conversation_initiation_metadata"))
+            await talk.bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"voice": "v2"}))
+            [error] = await talk.bot.up.wait_for(ErrorFrame)
+            assert "tts.voice_id" in error.error
+            await talk.wire.until(lambda: len(talk.wire.received("conversation_initiation_metadata")) == 2)
+            await talk.say("hello")
+            await talk.wire.until(lambda: talk.wire.received("user_transcript"))
+        assert len(talk.bot.up.of(ErrorFrame)) == 1
+
     async def test_when_the_agent_ends_the_call_the_pipeline_ends(self):
         ended: list[str] = []
 

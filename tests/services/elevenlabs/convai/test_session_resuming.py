@@ -9,6 +9,7 @@ import pytest
 from tests.services.elevenlabs.convai.wire_lines import (
     agent_says,
     audio,
+    failed,
     given,
     happened,
     metadata,
@@ -88,6 +89,38 @@ class TestSettings:
             "agent": {"prompt": {"prompt": "Brief."}},
         }
         assert not session.needs_restart
+
+    @pytest.mark.parametrize("by_event", [True, False])
+    def test_p14_a_change_that_is_refused_is_taken_back_and_the_conversation_goes_on(self, by_event):
+        session = ready_session(restart_on_update=True)
+        session.update({"voice": "v2"})
+        session.closed()
+        session.open()
+        why = "Override for field 'voice_id' is not allowed"
+        closing = Failure("settings", why, "1008", fatal=True)
+        if by_event:
+            [told] = session.receive(failed("override_error", why))
+            assert session.refused(closing) is None, "told twice"
+        else:
+            told = session.refused(closing)
+        assert isinstance(told, Failure)
+        assert not told.fatal
+        assert "goes on with the settings it had" in told.message
+        assert session.settings == ConversationSettings()
+        session.closed()
+        [first] = sent(session.open())
+        assert "conversation_config_override" not in first
+        # What is refused now, is refused for another reason.
+        assert session.refused(closing) == closing
+
+    def test_what_is_refused_at_first_is_fatal(self):
+        session = ElevenLabsConvAISession(
+            ConversationSettings(overrides=Overrides(tts=TTSOverride(voice_id="v1")))
+        )
+        session.open()
+        [failure] = session.receive(failed("override_error", "not allowed"))
+        assert isinstance(failure, Failure)
+        assert failure.fatal
 
 
 class TestResuming:

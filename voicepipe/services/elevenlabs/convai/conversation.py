@@ -106,8 +106,12 @@ class ElevenLabsConversation(RealtimeService):
             await super().link_down(closed)
             return
         fate, failure = fate_of(closed.code, closed.reason)
+        if failure is not None:
+            failure = self.session.refused(failure)
+            fate = "refused" if failure is not None and failure.fatal else "lost"
         if fate == "lost":
             await super().link_down(closed)
+            await self.perform([failure] if failure is not None else [])
             return
         await self.perform(self.session.closed())
         await self.end_connection()

@@ -228,7 +228,7 @@ class Incoming:
         payload = _payload(event, "error_event")
         if payload.get("error_type") in OVER:
             return []
-        return [failure_of(payload, has_begun=self._state.has_begun)]
+        return [self._state.judged(failure_of(payload, has_begun=self._state.has_begun))]
 
     def _on_client_error(self, event: Event) -> list[Output]:
         payload = _payload(event, "client_error_event")

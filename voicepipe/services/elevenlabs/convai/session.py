@@ -130,6 +130,17 @@ class ElevenLabsConvAISession(StatefulSession[State, Incoming]):
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         return self._state.lost()
 
+    def refused(self, refusal: Failure) -> Failure | None:
+        """Take note that the server has refused a conversation by closing the connection.
+
+        Returns:
+            The refusal as it counts: it may be about changed settings alone, which are then taken back. None if that was
+            told before.
+        """
+        was_told = self._state.tuning.were_taken_back
+        judged = self._state.judged(refusal)
+        return None if was_told and not judged.fatal else judged
+
     # The user's sound.
 
     def append_audio(self, pcm: bytes) -> list[Output]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import voicepipe
-from voicepipe.realtime.events import Output, Send, SessionReady, SettingsApplied
+from voicepipe.realtime.events import Failure, Output, Send, SessionReady, SettingsApplied
 from voicepipe.realtime.history import History
 from voicepipe.services.elevenlabs.convai import wire
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
@@ -122,6 +122,7 @@ class State:
         has_begun_to_talk = self._has_begun_to_talk
         goes_on, self._goes_on = self._goes_on, False
         self.format_in, self.format_out, self.has_begun = format_in, format_out, True
+        self.tuning.taken()
         self.replies.new_connection(judges_greeting=goes_on)
         ready = SessionReady(str(metadata.get("conversation_id") or ""), is_resumed=goes_on)
         outputs: list[Output] = [ready, SettingsApplied(metadata)]
@@ -138,6 +139,15 @@ class State:
     def _has_begun_to_talk(self) -> bool:
         """Whether there is a conversation to go on with; one that was lost before a word of it begins anew, and greets."""
         return self._goes_on and not self.replies.expects_greeting
+
+    def judged(self, refusal: Failure) -> Failure:
+        """Return a refusal as it counts: where an earlier conversation had other settings, it goes on with those (P-14)."""
+        if self.has_begun or refusal.kind not in ("settings", "request"):
+            return refusal
+        if not (self.tuning.were_taken_back or self.tuning.take_back()):
+            return refusal
+        why = f"{refusal.message}; the conversation goes on with the settings it had"
+        return replace(refusal, message=why, fatal=False)
 
     # What waits.
 

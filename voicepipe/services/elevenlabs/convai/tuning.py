@@ -47,14 +47,31 @@ class Tuning:
         """Those in force, those that wait for a new conversation included."""
         self.needs_restart = False
         """Whether the conversation that runs has other settings than these."""
+        self.were_taken_back = False
+        """Whether changes were, since the server refused the conversation that was to have them."""
         self._restart = restart
         self._is_told = False
+        self._offered = settings
+        self._taken: ConversationSettings | None = None
         self._refused: set[str] = set()
 
     def told(self) -> None:
         """Take note that a conversation begins with these settings."""
         self._is_told = True
-        self.needs_restart = False
+        self._offered = self.settings
+        self.needs_restart = self.were_taken_back = False
+
+    def taken(self) -> None:
+        """Take note that the conversation has begun with the settings that it was to begin with."""
+        self._taken = self._offered
+
+    def take_back(self) -> bool:
+        """Return to the settings that the server took last; False if those are the ones that it refuses."""
+        if self._taken is None or not _differ(self._taken, self.settings):
+            return False
+        self.settings = self._taken
+        self.were_taken_back = True
+        return True
 
     def lost(self) -> None:
         """Take note that there is no conversation."""
