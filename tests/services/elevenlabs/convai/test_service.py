@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from loguru import logger
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection
@@ -335,6 +336,21 @@ class TestLinks:
         assert ended == ["The agent ended the call."]
         assert not talk.bot.up.of(ErrorFrame)
         assert len(talk.wire.sent("conversation_initiation_client_data")) == 1
+
+    async def test_the_last_words_of_a_conversation_that_is_over_are_whole(self):
+        lines: list[str] = []
+        sink = logger.add(lambda line: lines.append(str(line)), level="WARNING")
+        bye = Faults(
+            [Fault(at="audio", nth=2, do="close", close_code=1000, reason="The agent ended the call.")]
+        )
+        try:
+            async with talking(GREETS, server_options={"faults": bye, "marks_final": False}) as talk:
+                result = await asyncio.wait_for(asyncio.shield(talk.bot.ended), 5)
+        finally:
+            logger.remove(sink)
+        assert result.reason == "ended"
+        assert talk.bot.down.names(*BRACKETS) == [one.__name__ for one in BRACKETS]
+        assert not [line for line in lines if "a response ended as failed" in line]
 
     @pytest.mark.parametrize(
         ("options", "allowed", "named"),

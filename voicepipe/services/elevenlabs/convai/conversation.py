@@ -113,6 +113,9 @@ class ElevenLabsConversation(RealtimeService):
             await super().link_down(closed)
             await self.perform([failure] if failure is not None else [])
             return
+        if fate == "over":
+            # What was said last is whole, also where its end was not marked.
+            await self.perform(self.session.reply_ended())
         await self.perform(self.session.closed())
         await self.end_connection()
         if failure is not None:
