@@ -43,7 +43,7 @@ from voicepipe.frames import (
 from voicepipe.local import LocalServer, Pace
 from voicepipe.local.brain.script import Script, ScriptBrain
 from voicepipe.local.elevenlabs import Agent, ClientTool, LocalElevenLabsServer
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.local.speech.engines import speech_engine
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.services import openai_realtime_beta as beta

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.support.tones import spoken, tone_server
 from tests.telemetry.recording.recorded import QUESTIONS, service
 from voicepipe.local import Pace
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.quick_socket import QuickClientConnection
 from voicepipe.realtime.backlog import Backlog

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.support.tones import spoken, tone_server
 from tests.telemetry.recording.recorded import properties
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.local.speech.tones import ToneEars
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.replay import recorded_bot, replay, told

@@ -14,7 +14,7 @@ from opentelemetry.trace import StatusCode
 from tests.support.tones import spoken, tone_server
 from tests.telemetry.recording.recorded import QUESTIONS, service
 from voicepipe.local import Pace
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.telemetry.calls import CallInfo
 from voicepipe.telemetry.tracing import CallTraces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from voicepipe.testing import loaded
 from voicepipe.testing.caller import Caller
 from voicepipe.testing.happened import now_ms
 from voicepipe.testing.stage import Stage
+from voicepipe.transports.sound import Sound
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,26 @@ class TestEachStyle:
         assert call.record.faults == []
 
 
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("style", STYLES)
+async def test_calls_that_overlap_leave_the_environment_as_it_was(style, tmp_path, caller):
+    write(tmp_path, STYLES[style])
+    before = dict(os.environ)
+
+    async def held(order: int, times: int) -> str:
+        async with caller.calling("bot.py", brain=BRAIN) as call:
+            await call.greeting()
+            for _ in range(times):
+                await call.say(f"Where is order {order}?")
+                answer = await call.answer()
+        return answer
+
+    # The one that begins first ends first.
+    first, second = await asyncio.gather(held(42, 1), held(7, 2))
+    assert (first, second) == ("Your order 42 is on its way.", "Your order 7 is waiting for payment.")
+    assert dict(os.environ) == before
+
+
 class TestEnds:
     def test_a_bot_that_leaves_is_told_no_more(self, tmp_path, caller):
         write(tmp_path, LEAVES)
@@ -123,6 +145,26 @@ class TestWhatACallerDoes:
         assert "keys 12#" in [
             event.text for event in call.record.events if event.event == "user_transcription"
         ]
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("style", STYLES)
+    async def test_what_has_no_sound_has_been_said_at_once(self, style, tmp_path, caller):
+        write(tmp_path, STYLES[style])
+        async with caller.calling("bot.py") as call:
+            await call.greeting()
+            async with asyncio.timeout(1):
+                await call.say("")
+                await call.say(Sound(b"", 8000))
+            await call.say("Spell cat.")
+            assert await call.answer() == "C, A, T."
+
+    @pytest.mark.virtual_time
+    @pytest.mark.parametrize("style", STYLES)
+    async def test_keys_that_there_are_not_are_refused_before_any_is_pressed(self, style, tmp_path, caller):
+        write(tmp_path, STYLES[style])
+        async with caller.calling("bot.py") as call:
+            with pytest.raises(SettingsError, match=r"keys: '1x' has other keys than 0 to 9, \* and #"):
+                await call.press("1x")
 
     @pytest.mark.virtual_time
     async def test_who_barges_in_hears_no_more_of_it(self, tmp_path, caller):
@@ -191,6 +233,10 @@ class TestWrongUse:
     def test_what_is_no_bot_is_refused(self, caller):
         with pytest.raises(SettingsError, match="is of type int"):
             caller.call(3, "Hello.")
+
+    async def test_where_an_event_loop_runs_the_other_way_is_named(self, caller):
+        with pytest.raises(RuntimeError, match=r"use `async with caller\.calling"):
+            caller.call("bot.py", "Hello.")
 
     def test_the_api_itself_needs_a_key(self, tmp_path):
         write(tmp_path, STYLES["pipeline"])

@@ -98,13 +98,15 @@ def test_scenarios_are_tests_where_the_settings_say_so(tmp_path):
     (tmp_path / "scenarios" / "wrong.yaml").write_text(
         "name: wrong\nscenarios: [{name: a, turns: [{hey: you}]}]\n"
     )
+    (tmp_path / "scenarios" / "lost.yaml").write_text("name: lost\nbot: gone.py\nturns: [{user: Hi.}]\n")
     run = pytest_in(tmp_path, "scenarios", "--continue-on-collection-errors")
-    assert "1 failed, 1 passed" in run.stdout
+    assert "2 failed, 1 passed" in run.stdout
+    assert "gone.py: there is no such file" in run.stdout
     assert "turn 1: expect 1: no response with 'on its way'" in run.stdout
     assert "instead: 'Your order 7 is waiting for payment.'" in run.stdout
     assert "Traceback" not in run.stdout
     assert "bot: Your order 7 is waiting for payment." in run.stdout, "the transcript is not shown"
-    assert "wrong/a: turn 1: hey: Extra inputs are not permitted" in run.stdout
+    assert "wrong.yaml:2: wrong/a: turn 1: hey: Extra inputs are not permitted" in run.stdout
 
 
 def test_nothing_of_voicepipe_is_imported_before_it_is_wanted(tmp_path):

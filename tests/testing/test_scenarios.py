@@ -17,7 +17,7 @@ import voicepipe
 from tests.support.tones import spoken
 from tests.testing.bots import BRAIN, ENDS, FAILS, KEYS, LEAVES, PHONE, PIPELINE, REFUSED
 from voicepipe.cli.app import app
-from voicepipe.errors import SettingsError, VoicepipeError
+from voicepipe.errors import AudioFormatError, SettingsError, VoicepipeError
 from voicepipe.testing.files import find, is_scenario_file, load
 from voicepipe.testing.playing import Result, play
 from voicepipe.testing.stage import Stage
@@ -285,6 +285,23 @@ class TestFiles:
             ("turns: [{send_after: {delay_ms: 5}}]", "send_after: there is nothing to send"),
             ("turns: [{user: hi, send_after: {delay_ms: 0}}]", "needs an event or a delay_ms above 0"),
             ("turns: [{user: hi, expect: [{event: response, absent: true, text_contains: x}]}]", "absent: "),
+            ("turns: [{}]", "turn 1: has nothing to do; give user, dtmf, hang_up or expect"),
+            ("turns: [{user: ' '}]", "turn 1: user: has no words"),
+            ("turns: [{user: [{pause_ms: 9}]}]", "turn 1: user: has no words"),
+            (
+                "turns: [{user: 42}]",
+                "turn 1: user: is words, or a list of words and {pause_ms: 500}, and not 42",
+            ),
+            ("turns: [{user: [hi, {pause: 9}]}]", "and not {'pause': 9}"),
+            ("turns: [{user: [hi, {pause_ms: -9}]}]", "and not {'pause_ms': -9}"),
+            (
+                "turns: [{user: hi, expect: [{event: response, text_excludes: '!'}]}]",
+                "text_excludes: '!' has no words",
+            ),
+            (
+                "turns: [{user: hi, expect: [{event: function_call, name: f, calls: [g]}]}]",
+                "calls: takes the place of name and args",
+            ),
             ("persona: a diner", "persona: is a simulation"),
             ("turns: [{user: hi}]\n  call: {max_price: 3}", "call: max_price: Extra inputs"),
             ("turns: [{user: hi}]\n  user: {modality: text}", "user: modality: Input should be 'audio'"),
@@ -294,7 +311,51 @@ class TestFiles:
         with pytest.raises(SettingsError) as error:
             load(desk.file(f"- name: one\n  {scenario}\n"))
         assert why in str(error.value)
-        assert "orders.yaml" in str(error.value)
+        assert "orders.yaml:" in str(error.value)
+
+    def test_the_line_of_what_is_wrong_is_told(self, desk):
+        path = desk.file(
+            "- name: a\n  turns:\n  - user: hi\n    expect:\n    - event: response\n    - event: laughter\n"
+        )
+        with pytest.raises(
+            SettingsError, match=r"orders\.yaml:10: orders/a: turn 1: expect 2: event: there is no"
+        ):
+            load(path)
+        top = "call: {errors: true}\nturns:\n- user: hi\n- says: hello"
+        with pytest.raises(SettingsError, match=r"orders\.yaml:5: orders/a: turn 2: says: Extra inputs"):
+            load(desk.file("- name: a\n", top))
+        with pytest.raises(SettingsError, match=r"orders\.yaml:7: orders/b: turns: Field required"):
+            load(desk.file("- name: a\n  turns: [{user: hi}]\n- name: b\n"))
+
+    def test_what_is_there_twice_is_told_as_the_first_would_be_lost(self, desk):
+        turn = "- user: hi\n  expect: [{event: response}]\n  expect: [{event: error}]\n"
+        with pytest.raises(SettingsError, match=r"orders\.yaml:9: is no YAML: 'expect' is there twice"):
+            load(desk.file(f"- name: a\n  turns:\n{indent(turn, '  ')}"))
+
+    def test_keys_that_are_merged_in_may_be_replaced(self, desk):
+        turns = "- &hi {user: hi, hang_up: false, expect: [{event: response}]}\n- {<<: *hi, user: bye}\n- {<<: *hi}\n"
+        [scenario] = load(desk.file(f"- name: a\n  turns:\n{indent(turns, '  ')}"))
+        assert [turn.user for turn in scenario.turns] == ["hi", "bye", "hi"]
+        with pytest.raises(SettingsError, match=r"orders\.yaml:8: orders/a: turn 2: user: is words"):
+            load(desk.file(f"- name: a\n  turns:\n{indent(turns.replace('bye', '5'), '  ')}"))
+
+    def test_what_is_included_is_named(self, desk):
+        with pytest.raises(
+            VoicepipeError, match=r"gone\.yaml, which .*orders\.yaml includes: cannot be read: No such"
+        ):
+            load(desk.file("- name: a\n  turns: !include gone.yaml\n"))
+        (desk.folder / "bad.yaml").write_text("- user: hi\n  expect: [\n")
+        with pytest.raises(SettingsError, match=r"bad\.yaml:3: is no YAML"):
+            load(desk.file("- name: a\n  turns: !include bad.yaml\n"))
+        with pytest.raises(SettingsError, match=r"orders\.yaml: is nested too deeply, or in itself"):
+            load(desk.file("- name: a\n  turns: !include orders.yaml\n"))
+
+    def test_a_recording_that_is_not_there_is_not_the_bots_mistake(self, desk):
+        with pytest.raises(FileNotFoundError, match=r"gone\.wav"):
+            desk.play("- {user: hi, audio: gone.wav}")
+        (desk.folder / "text.wav").write_text("no sound")
+        with pytest.raises(AudioFormatError, match=r"text\.wav: is not a WAV file"):
+            desk.play("- {user: hi, audio: text.wav}")
 
     @pytest.mark.parametrize(
         ("text", "why"),

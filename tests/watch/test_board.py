@@ -16,7 +16,7 @@ from tests.watch.watching import TOKEN, served, watching
 from voicepipe.agents import SilentRoom
 from voicepipe.frames import EndFrame
 from voicepipe.local import Pace
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.phone import OpenAIRealtime
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.telemetry.calls import CallInfo

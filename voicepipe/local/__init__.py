@@ -1,6 +1,6 @@
 """Realtime APIs on this machine: the same wires on 127.0.0.1, with real speech behind them, no key and no network."""
 
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.local.pace import Pace
 from voicepipe.local.server import LocalServer
 

@@ -20,8 +20,8 @@ from websockets.asyncio.server import ServerConnection
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.errors import VoicepipeError
 from voicepipe.local.brain import Brain
+from voicepipe.local.faults import FaultPlan
 from voicepipe.local.line import Line, OnEvent
-from voicepipe.local.openai_ga.faults import FaultPlan
 from voicepipe.local.pace import Pace, Pacer
 from voicepipe.local.speech.engines import SpeechEngine
 from voicepipe.local.wishes import RATE, Event, Hear

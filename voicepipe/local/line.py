@@ -12,7 +12,7 @@ from loguru import logger
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from voicepipe.local.openai_ga.faults import Fault, FaultPlan
+from voicepipe.local.faults import Fault, FaultPlan
 from voicepipe.local.outbox import Outbox
 from voicepipe.local.wishes import Event
 

@@ -20,11 +20,11 @@ from websockets.http11 import Response as HttpResponse
 from voicepipe.errors import SettingsError
 from voicepipe.local.brain import Brain
 from voicepipe.local.driving import Backstage
+from voicepipe.local.faults import FaultPlan, Faults
 from voicepipe.local.line import OnEvent
 from voicepipe.local.openai_beta.session import BetaServerSession
 from voicepipe.local.openai_ga.driver import SessionDriver
 from voicepipe.local.openai_ga.events import Events, Ids
-from voicepipe.local.openai_ga.faults import FaultPlan, Faults
 from voicepipe.local.openai_ga.session import GAServerSession
 from voicepipe.local.pace import Pace
 from voicepipe.local.serving import SessionServer

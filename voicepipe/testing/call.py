@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
-from voicepipe.agents.commands import environment_with
 from voicepipe.bots import pipeline_of
+from voicepipe.errors import SettingsError
 from voicepipe.offline import OpenAIPlace
 from voicepipe.pipeline import run
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.observer import CallNotes, CallObserver
 from voicepipe.testing.bots import AgentBot, Bot, PhoneBot, PipelineBot
+from voicepipe.testing.environment import environment
 from voicepipe.testing.happened import LINGER_MS, Happened, Witness, now_ms
 from voicepipe.testing.room import Room
 from voicepipe.transports.sound import Sound, read_wav
@@ -28,18 +28,12 @@ Says: TypeAlias = str | Path | Sound
 """What a caller says: words, a WAV file, or sound."""
 EndedBy: TypeAlias = Literal["caller", "bot", "error"]
 
+KEYS: Final = frozenset("0123456789*#")
+"""What can be pressed."""
 _GOES_SECS: Final = 20.0
 """How long a bot may take to end after the caller has gone; what it says then is played to its end."""
 _WORK: Final = ("llm_started", "bot_started_speaking", "function_call")
 """Signs of a bot that is about to speak."""
-_STAND_INS: Final[Mapping[str, str]] = {
-    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
-    "TWILIO_AUTH_TOKEN": "local",
-    "TELNYX_API_KEY": "local",
-    "TELNYX_CONNECTION_ID": "local",
-    "PLIVO_AUTH_ID": "local",
-    "PLIVO_AUTH_TOKEN": "local",
-}
 
 
 class Line(Protocol):
@@ -153,7 +147,7 @@ class Call:
         return self._hung_up
 
     async def say(self, what: Says) -> None:
-        """Say something, and return when it has been said.
+        """Say something, and return when it has been said; what has no sound has been said at once.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -166,7 +160,13 @@ class Call:
         self.witness.watch.question_ended(now_ms())
 
     async def press(self, keys: str) -> None:
-        """Press keys: digits, `*` and `#`."""
+        """Press keys: digits, `*` and `#`.
+
+        Raises:
+            SettingsError: There are others among them.
+        """
+        if set(keys) - KEYS:
+            raise SettingsError("keys", f"{keys!r} has other keys than 0 to 9, * and #")
         await self._line.press(keys)
 
     async def answer(self, within_secs: float = 20.0) -> str:
@@ -337,22 +337,3 @@ async def _record(call: Call, notes: CallNotes, observer: CallObserver, outcome:
         cost=account.cost.total if account is not None else None,
         duration_ms=round(now_ms() - call.began_ms, 1),
     )
-
-
-@contextmanager
-def environment(place: OpenAIPlace) -> Generator[None]:
-    """Have bots that look for the API in the environment find it at `place`, as long as this is entered.
-
-    With the local server, credentials that are not there get stand-ins: nobody asks for them.
-    """
-    if not place.is_local:
-        yield
-        return
-    values = {
-        "OPENAI_API_KEY": place.api_key,
-        "OPENAI_BASE_URL": place.base_url,
-        "OPENAI_REALTIME_URL": place.base_url,
-        **{name: stand_in for name, stand_in in _STAND_INS.items() if not os.environ.get(name)},
-    }
-    with environment_with(values):
-        yield

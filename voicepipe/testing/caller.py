@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from voicepipe.offline import OpenAIPlace
 from voicepipe.testing.bots import Bot, bot_of, loaded
-from voicepipe.testing.call import Call, CallRecord, Says, calling, environment
+from voicepipe.testing.call import Call, CallRecord, Says, calling
+from voicepipe.testing.environment import environment
 from voicepipe.testing.stage import Stage
 
 LIVE_GREETING_SECS: Final = 4.0

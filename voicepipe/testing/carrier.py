@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Final
-from xml.etree import ElementTree
 
 from aiohttp import ClientSession, web
 from pipecat.observers.base_observer import BaseObserver
 
-from voicepipe.errors import PhoneError
+from voicepipe.errors import CallNotTakenError, PhoneError
 from voicepipe.local.carriers import LocalCall
+from voicepipe.local.carriers.exchange import NoStream, Stream
+from voicepipe.local.carriers.twilio_exchange import TwilioExchange
 from voicepipe.phone import Agent, Phone, PhoneLimits, Twilio
 from voicepipe.transports.sound import Sound
 
 CALLER: Final = "+15550001111"
 NUMBER: Final = "+15550002222"
 _SECRET: Final = "loopback"
+_SHOWN: Final = 300
+"""Letters of an answer that are shown of one that opens no stream."""
 _numbers = count(1)
 
 
@@ -89,14 +92,20 @@ async def dialled(agent: Agent, observers: Sequence[BaseObserver]) -> AsyncGener
                 await call.hang_up()
 
 
-async def _ring(session: ClientSession, webhook: str, call_id: str) -> tuple[str, dict[str, str]]:
+async def _ring(session: ClientSession, webhook: str, call_id: str) -> tuple[str, Mapping[str, str]]:
     fields = {"CallSid": call_id, "From": CALLER, "To": NUMBER, "CallStatus": "ringing"}
     async with session.post(webhook, data=fields) as response:
-        markup = await response.text()
-    stream = ElementTree.fromstring(markup).find("Connect/Stream") if markup else None
-    if stream is None:
-        raise PhoneError(f"the phone did not take the call: it answered {response.status} {markup!r}")
-    return stream.get("url", ""), {one.get("name", ""): one.get("value", "") for one in stream}
+        markup = await response.text(errors="replace")
+    try:
+        wanted = TwilioExchange(_SECRET).stream_in(markup, ())
+    except CallNotTakenError as error:
+        wanted = NoStream(str(error))
+    if isinstance(wanted, Stream):
+        return wanted.url, wanted.parameters
+    came = markup if len(markup) <= _SHOWN else f"{markup[:_SHOWN]}..."
+    raise PhoneError(
+        f"the phone did not take the call: {wanted.why}; its webhook answered {response.status} {came!r}"
+    )
 
 
 @asynccontextmanager

@@ -76,7 +76,7 @@ class ScenarioItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *_: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - its style is of no use here
         """Return what was not as expected; where in our code that was found tells nobody anything."""
-        if isinstance(excinfo.value, ScenarioFailed | VoicepipeError):
+        if isinstance(excinfo.value, ScenarioFailed | VoicepipeError | FileNotFoundError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 

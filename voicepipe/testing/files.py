@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import yaml
 from pipecat.utils.yaml import include_loader
 from pydantic import ValidationError
 
 from voicepipe.errors import SettingsError, VoicepipeError
+from voicepipe.local.documents import Document, Loader, parsed
 from voicepipe.testing.scenarios import Scenario
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _INT: Final = "tag:yaml.org,2002:int"
 
+_Location: TypeAlias = tuple[int | str, ...]
 
-class _Loader(yaml.SafeLoader):
+
+class _Loader(Loader):
     """Reads only plain decimal numbers as numbers: the keys 012 are no octal number."""
 
 
@@ -53,7 +56,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
 def is_scenario_file(path: Path) -> bool:
     """Whether a YAML file holds scenarios; what cannot be read counts as one, so that reading it says why."""
     try:
-        content = _content(path)
+        content = _read(path).content
     except VoicepipeError:
         return True
     return isinstance(content, dict) and bool(
@@ -65,40 +68,55 @@ def load(path: Path) -> list[Scenario]:
     """Return a file's scenarios; each is called `<the file's name>/<its own>`.
 
     Raises:
-        SettingsError: A scenario is wrong; the error names it, the turn and the key.
+        SettingsError: A scenario is wrong; the error says in which line, and names it, the turn and the key.
         VoicepipeError: The file cannot be read.
     """
-    content = _content(path)
-    if not isinstance(content, dict):
-        raise SettingsError(str(path), "has to be a mapping with `name` and `scenarios`")
-    top = cast("dict[str, Any]", content)
+    document = _read(path)
+    if not isinstance(document.content, dict):
+        raise SettingsError(document.where(), "has to be a mapping with `name` and `scenarios`")
+    top = cast("dict[str, Any]", document.content)
     file_name = top.get("name")
     if not isinstance(file_name, str) or not file_name:
-        raise SettingsError(f"{path}: name", "is missing")
+        raise SettingsError(f"{document.where(('name',))}: name", "is missing, or no text")
     if "scenarios" not in top:
-        return [_scenario(top, path, file_name)]
+        return [_scenario(top, path, file_name, document.where)]
     entries, defaults = top["scenarios"], {key: value for key, value in top.items() if key != "scenarios"}
     if not isinstance(entries, list) or not entries:
-        raise SettingsError(f"{path}: scenarios", "has to be a list with at least one scenario")
+        raise SettingsError(
+            f"{document.where(('scenarios',))}: scenarios", "has to be a list with at least one scenario"
+        )
     scenarios: list[Scenario] = []
-    for number, entry in enumerate(cast("list[Any]", entries), 1):
+    for index, entry in enumerate(cast("list[Any]", entries)):
+        where = f"{document.where(('scenarios', index))}: scenario {index + 1}"
         if not isinstance(entry, dict) or not isinstance(cast("dict[str, Any]", entry).get("name"), str):
-            raise SettingsError(f"{path}: scenario {number}", "has to be a mapping with a `name`")
+            raise SettingsError(where, "has to be a mapping with a `name`, which is text")
         own = cast("dict[str, Any]", entry)
         name = f"{file_name}/{own['name']}"
         if any(name == scenario.name for scenario in scenarios):
-            raise SettingsError(f"{path}: scenario {number}", f"is the second one called {own['name']!r}")
-        scenarios.append(_scenario({**defaults, **own}, path, name))
+            raise SettingsError(where, f"is the second one called {own['name']!r}")
+        scenarios.append(_scenario({**defaults, **own}, path, name, _places(document, index, own)))
     return scenarios
 
 
-def _scenario(content: Mapping[str, Any], path: Path, name: str) -> Scenario:
+def _places(document: Document, index: int, own: Mapping[str, Any]) -> Callable[[_Location], str]:
+    """Return what finds a part of one of several scenarios, which may be the default of all."""
+
+    def where(part: _Location) -> str:
+        is_default = bool(part) and part[0] not in own and part[0] in document.content
+        return document.where(part if is_default else ("scenarios", index, *part))
+
+    return where
+
+
+def _scenario(
+    content: Mapping[str, Any], path: Path, name: str, where: Callable[[_Location], str]
+) -> Scenario:
     try:
         scenario = Scenario.model_validate({**content, "name": name})
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{path}: {name}: {_place(first['loc'])}".rstrip(": "), message) from None
+        message, location = first["msg"].removeprefix("Value error, "), first["loc"]
+        raise SettingsError(f"{where(location)}: {name}: {_place(location)}".rstrip(": "), message) from None
     return _beside(scenario, path.resolve().parent)
 
 
@@ -116,7 +134,7 @@ def _beside(scenario: Scenario, folder: Path) -> Scenario:
     return scenario.model_copy(update={"turns": turns, **paths})
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(location: _Location) -> str:
     """Return where an error is as people count: "turn 2: expect 1: event"."""
     words: list[str] = []
     for part in location:
@@ -127,11 +145,10 @@ def _place(location: tuple[int | str, ...]) -> str:
     return ": ".join(words)
 
 
-def _content(path: Path) -> Any:
+def _read(path: Path) -> Document:
     try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.load(text, include_loader(path.parent, base=_Loader))
+        with path.open(encoding="utf-8") as file:
+            return parsed(file, str(path), include_loader(path.parent, base=_Loader))
     except OSError as error:
-        raise VoicepipeError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), f"is no YAML: {error}") from None
+        included = "" if error.filename == str(path) else f", which {path} includes"
+        raise VoicepipeError(f"{error.filename}{included}: cannot be read: {error.strerror}") from None

@@ -13,13 +13,14 @@ from typing import Final
 from voicepipe.errors import SettingsError
 from voicepipe.own_files import existing
 from voicepipe.testing.bots import loaded
-from voicepipe.testing.call import Call, CallRecord, calling, environment
+from voicepipe.testing.call import Call, CallRecord, calling
 from voicepipe.testing.caller import GREETING_SECS, LIVE_GREETING_SECS
+from voicepipe.testing.environment import environment
 from voicepipe.testing.happened import Happened, now_ms
 from voicepipe.testing.matching import Search, broken, described, instead, latency_ms
 from voicepipe.testing.scenarios import Expectation, Pause, Scenario, SendAfter, Turn
 from voicepipe.testing.stage import Stage
-from voicepipe.transports.sound import Sound
+from voicepipe.transports.sound import Sound, read_wav
 
 _ANSWER_SECS: Final = 20.0
 """How long the caller waits for an answer that is not expected before going on, and for what a turn is said after."""
@@ -61,8 +62,8 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
 
     Raises:
         SettingsError: There is no bot to call.
-        FileNotFoundError: There is no such file.
-        VoicepipeError: Calls cannot be held so; see `Stage.check`.
+        FileNotFoundError: There is no such file, of the bot's or of a recording.
+        VoicepipeError: A recording cannot be read, or calls cannot be held so; see `Stage.check`.
     """
     path = bot or scenario.bot
     if path is None:
@@ -72,6 +73,10 @@ def play(scenario: Scenario, stage: Stage, *, bot: Path | None = None) -> Result
         stage = replace(stage, speech=scenario.speech)
     stage = stage.with_brain(scenario.brain)
     stage.check()
+    # A recording that is not there is the scenario's mistake, and not the bot's.
+    for turn in scenario.turns:
+        if turn.audio is not None:
+            read_wav(turn.audio)
     result, began_secs = Result(scenario.name), time.monotonic()
 
     async def played() -> None:

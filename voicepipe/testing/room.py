@@ -88,6 +88,8 @@ class _Mouth(FrameProcessor):
 
     async def say(self, pcm: bytes) -> None:
         """Say something, s16le mono at `RATE`, and return when it has been said, or when the pipeline ends."""
+        if not pcm:
+            return
         pcm += bytes(-len(pcm) % _CHUNK)
         self._pending.extend(pcm[at : at + _CHUNK] for at in range(0, len(pcm), _CHUNK))
         self._quiet.clear()

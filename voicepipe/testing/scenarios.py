@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from voicepipe.local.brain.rules import normalised
+from voicepipe.testing.call import KEYS
 from voicepipe.testing.happened import EVENTS
 
 _TEXTS: Final = (
@@ -33,7 +35,6 @@ _TEXTS: Final = (
 )
 _TIMED: Final = ("response", "bot_started_speaking")
 _CALLS: Final = ("function_call", "function_call_stopped")
-_KEYS: Final = frozenset("0123456789*#")
 _NOT_HERE: Final[Mapping[str, str]] = {
     "eval": "wants a model that judges, which is not asked here; say what is to be heard with text_contains",
     **dict.fromkeys(
@@ -60,6 +61,27 @@ class _Part(BaseModel):
 
 def _named(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _spoken(value: object) -> object:
+    """Check what is said as a whole: each type of a union would tell for itself what it misses."""
+    if value is None:
+        return value
+    pieces = cast("list[object]", value) if isinstance(value, list) else [value]
+    for piece in pieces:
+        if not isinstance(piece, str) and (piece is value or not _is_pause(piece)):
+            raise ValueError(f"is words, or a list of words and {{pause_ms: 500}}, and not {piece!r}")
+    if not any(isinstance(piece, str) and piece.strip() for piece in pieces):
+        raise ValueError("has no words")
+    return cast("object", value)
+
+
+def _is_pause(piece: object) -> bool:
+    if not isinstance(piece, dict):
+        return isinstance(piece, Pause)
+    pause = cast("dict[object, object]", piece)
+    pause_ms = pause.get("pause_ms")
+    return len(pause) == 1 and type(pause_ms) is int and pause_ms > 0
 
 
 class FunctionCall(_Part):
@@ -154,6 +176,11 @@ class Expectation(_Part):
             raise ValueError(f"absent: what does not happen has no {', '.join(sorted(given))}")
         if self.calls is not None and not self.calls:
             raise ValueError("calls: is empty")
+        if self.calls is not None and not given.isdisjoint(("name", "args")):
+            raise ValueError("calls: takes the place of name and args; give one or the other")
+        for key, text in (("text_contains", self.text_contains), ("text_excludes", self.text_excludes)):
+            if text is not None and not normalised(text):
+                raise ValueError(f"{key}: {text!r} has no words")
         return self
 
     @property
@@ -174,7 +201,7 @@ class Turn(_Part):
         expect: What is to happen, in this order.
     """
 
-    user: str | list[str | Pause] | None = None
+    user: Annotated[str | list[str | Pause] | None, BeforeValidator(_spoken)] = None
     audio: Path | None = None
     dtmf: Annotated[
         str | None, BeforeValidator(lambda keys: str(keys) if isinstance(keys, int) else keys)
@@ -196,8 +223,10 @@ class Turn(_Part):
             raise ValueError("audio: needs `user` with the words of the recording, without pauses")
         if self.send_after is not None and not self.acts:
             raise ValueError("send_after: there is nothing to send; give user, dtmf or hang_up")
-        if self.dtmf is not None and (not self.dtmf or set(self.dtmf) - _KEYS):
+        if self.dtmf is not None and (not self.dtmf or set(self.dtmf) - KEYS):
             raise ValueError(f"dtmf: {self.dtmf!r} has other keys than 0 to 9, * and #")
+        if not (self.acts or self.expect):
+            raise ValueError("has nothing to do; give user, dtmf, hang_up or expect")
         return self
 
 

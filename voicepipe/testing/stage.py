@@ -58,6 +58,8 @@ class Stage:
         Raises:
             RuntimeError: An event loop runs already in this thread.
         """
+        if _event_loop_runs():
+            raise RuntimeError("an event loop runs here already: use `async with caller.calling(...)` on it")
         with asyncio.Runner(loop_factory=VirtualTimeLoop if self.is_virtual else None) as runner:
             return runner.run(main())
 
@@ -95,6 +97,14 @@ class Stage:
 
     def _speech_engine(self) -> SpeechEngine:
         return _loaded(self.speech or ("local" if self.live else "tones"))
+
+
+def _event_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 @cache

@@ -29,6 +29,7 @@ class Endpoint:
         self.lines: list[str] = []
         self.refusal: tuple[int, str] | None = None
         self.breaks_off = False
+        self.kind = "text/event-stream"
         self.go_on = asyncio.Event()
         self.is_left = asyncio.Event()
 
@@ -41,7 +42,7 @@ class Endpoint:
         if self.refusal:
             status, message = self.refusal
             return web.json_response({"error": {"message": message}}, status=status)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers={"Content-Type": self.kind})
         await response.prepare(request)
         try:
             for line in self.lines:
@@ -235,6 +236,17 @@ async def test_an_answer_that_breaks_off_is_an_error(endpoint: Endpoint):
     await failure(endpoint.url)
 
 
+async def test_chunks_that_bring_nothing_are_passed_over(endpoint: Endpoint):
+    nothing = [{"choices": []}, {"choices": None}, {"choices": [{"index": 0}]}]
+    endpoint.lines = [json.dumps(one) for one in nothing] + [json.dumps(chunk({"content": "Yes."}))]
+    assert await answer(endpoint.url) == [Say("Yes.")]
+
+
+async def test_an_endpoint_that_does_not_stream_is_named(endpoint: Endpoint):
+    endpoint.kind = "application/json"
+    assert "answered with something that is no stream of an answer" in await failure(endpoint.url)
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
@@ -245,6 +257,12 @@ async def test_an_answer_that_breaks_off_is_an_error(endpoint: Endpoint):
             "called f with arguments that are no JSON object",
         ),
         (json.dumps(chunk(call_delta(0, name="f", arguments="[1]"))), r"no JSON object: '\[1\]'"),
+        ("null", "'None' is no chunk of an answer"),
+        (json.dumps(chunk({"content": [{"text": "x"}]})), "stands where text belongs"),
+        (
+            json.dumps(chunk({"tool_calls": [{"index": 0, "function": {"arguments": {}}}]})),
+            "where text belongs",
+        ),
     ],
 )
 async def test_nonsense_is_an_error(endpoint: Endpoint, line: str, what: str):

@@ -193,7 +193,8 @@ async def test_a_script_can_say_something_and_call_several_tools():
 @pytest.mark.parametrize(
     ("yaml", "what"),
     [
-        ("rules:\n  - hear: a\n    say: b\n  - hear: a\n    sya: b", r"script: rule 2: sya: Extra inputs"),
+        ("rules:\n  - hear: a\n    say: b\n  - hear: a\n    sya: b", r"script:5: rule 2: sya: Extra inputs"),
+        ("rules:\n  - hear: a\n    say: b\n    say: c", r"script:4: is no YAML: 'say' is there twice"),
         ("rules:\n  - hear: (a\n    say: b", r"rule 1: .*'\(a' is no regular expression"),
         (
             "rules:\n  - hear: a {b}\n    say: '{c}'",
@@ -205,8 +206,8 @@ async def test_a_script_can_say_something_and_call_several_tools():
         ("rules:\n  - hear: []\n    say: b", r"rule 1: hear: List should have at least 1 item"),
         ("rules:\n  - hear: a\n    call: {name: f, arguments: {b: ['{c}']}}", r"rule 1: .*no 'c' here"),
         ("otherwise: '{who}'\n", r"no 'who' here"),
-        ("rules: [\n", r"script: is no YAML"),
-        ("- a\n- b", r"script: "),
+        ("rules: [\n", r"script:3: is no YAML"),
+        ("- a\n- b", r"script:1: script: "),
     ],
 )
 def test_a_wrong_script_is_refused_with_the_place(yaml: str, what: str):

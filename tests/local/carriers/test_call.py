@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import numpy as np
@@ -60,6 +61,22 @@ async def test_a_bot_that_hangs_up_ends_the_call_and_who_waits_is_told():
         await call.until_ended()
         assert call.has_ended
         await call.hang_up()
+
+
+@pytest.mark.virtual_time
+async def test_a_recording_that_cannot_be_written_leaves_no_connection(tmp_path):
+    left = asyncio.Event()
+
+    async def listen(websocket) -> None:
+        await websocket.wait_closed()
+        left.set()
+
+    async with calls_served(listen) as port:
+        call = LocalCall(f"ws://127.0.0.1:{port}/", "twilio", record_path=tmp_path / "no" / "call.wav")
+        with pytest.raises(FileNotFoundError, match=r"call\.wav"):
+            await call.__aenter__()
+        async with asyncio.timeout(5):
+            await left.wait()
 
 
 async def test_a_bot_that_is_not_there_cannot_be_called():

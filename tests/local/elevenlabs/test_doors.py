@@ -65,6 +65,7 @@ class TestSignedUrls:
         [
             ("?agent_id=agent_1", {}, 401),
             ("?agent_id=agent_1", {"xi-api-key": "wrong"}, 401),
+            ("?agent_id=agent_1", {"xi-api-key": "schlüssel"}, 401),
             ("?agent_id=agent_2", {"xi-api-key": "right"}, 404),
             ("", {"xi-api-key": "right"}, 422),
         ],
@@ -110,7 +111,9 @@ class TestSigner:
     def test_another_server_does_not_take_it(self):
         assert Signer(b"other", 900).admit(self.SIGNER.sign("one", 0), "one", 0) is None
 
-    @pytest.mark.parametrize("token", ["", "cvtkn_", "cvtkn_zz.zz", "cvtkn_5b5d.", "x", "cvtkn_5b5d.é"])
+    @pytest.mark.parametrize(
+        "token", ["", "cvtkn_", "cvtkn_zz.zz", "cvtkn_5b5d.", "x", "cvtkn_5b5d.é", "cvtkn_5b\udcc3.5b"]
+    )
     def test_what_is_no_token_opens_nothing(self, token):
         assert self.SIGNER.admit(token, "one", 0) is None
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.tones import heard, spoken, tone_server
 from voicepipe.errors import SettingsError
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.transports.sound import Sound
 
 KEY = {"Authorization": "Bearer any"}

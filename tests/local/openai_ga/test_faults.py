@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from tests.support.ga_client import Client, connected
 from tests.support.tones import heard, tone_server
 from voicepipe.local import Fault, Faults, LocalServer, Pace
-from voicepipe.local.openai_ga.faults import FaultPlan
+from voicepipe.local.faults import FaultPlan
 from voicepipe.transports.sound import Sound
 
 DELTA = "response.output_audio.delta"

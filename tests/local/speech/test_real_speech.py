@@ -87,6 +87,17 @@ def test_a_text_without_words_is_no_sound(engine: SpeechEngine, text: str):
     assert list(engine.voice.speak(text)) == []
 
 
+@pytest.mark.parametrize("text", ["9" * 37, "order " + "1" * 50 + "th", "1," * 60, "$" + "٣" * 40 + ".50"])
+def test_a_number_that_has_no_name_is_spoken_digit_by_digit(engine: SpeechEngine, text: str):
+    sound = np.concatenate(list(engine.voice.speak(text)))
+    assert len(sound) > 5 * engine.voice.sample_rate
+
+
+@pytest.mark.parametrize("text", ["H₂O", "Step ② of ⑤.", "10⁵", "x² and y³"])
+def test_digits_that_are_written_otherwise_are_spoken(engine: SpeechEngine, text: str):
+    assert list(engine.voice.speak(text))
+
+
 def test_the_voice_does_not_make_the_listener_wait(engine: SpeechEngine):
     pcm = np.abs(spoken(engine, "It is four.").astype(np.int32))
     first = int(np.flatnonzero(pcm > 50)[0])

@@ -16,7 +16,7 @@ from openai.types.chat import (
     ChatCompletionToolChoiceOptionParam,
     ChatCompletionToolUnionParam,
 )
-from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta, ChoiceDeltaToolCall
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.local.brain import Call, Conversation, Message, Say, ToolResult, ToolUse, Turn
@@ -28,6 +28,7 @@ _NO_INSTRUCTIONS: Final = (
 # Endpoints refuse a call that nothing answers.
 _NO_RESULT: Final = "(no result)"
 _IMAGE: Final = "[an image]"
+_SHOWN: Final = 100
 
 
 class LLMBrain:
@@ -89,12 +90,19 @@ class LLMBrain:
             stream=True,
             extra_body=dict(conversation.extra_body) or None,
         )
+        is_stream = stream.response.headers.get("content-type", "").startswith("text/event-stream")
         async with stream:
             async for chunk in stream:
-                for sentence in splitter.feed(_text_of(chunk)):
+                is_stream = True
+                delta = _delta_of(chunk)
+                if delta is None:
+                    continue
+                for sentence in splitter.feed(_text(delta.content)):
                     yield Say(sentence)
-                for part in _calls_of(chunk):
+                for part in delta.tool_calls or ():
                     calls.setdefault(part.index, _PartialCall()).add(part)
+        if not is_stream:
+            raise self._failure("answered with something that is no stream of an answer")
         if rest := splitter.rest():
             yield Say(rest)
         for call in calls.values():
@@ -126,8 +134,8 @@ class _PartialCall:
 
     def add(self, part: ChoiceDeltaToolCall) -> None:
         if part.function is not None:
-            self.name += part.function.name or ""
-            self.arguments += part.function.arguments or ""
+            self.name += _text(part.function.name)
+            self.arguments += _text(part.function.arguments)
 
 
 def chat_messages(conversation: Conversation) -> Iterator[ChatCompletionMessageParam]:
@@ -201,12 +209,22 @@ def _tool_choice(conversation: Conversation) -> ChatCompletionToolChoiceOptionPa
     return cast(ChatCompletionToolChoiceOptionParam, choice)
 
 
-def _text_of(chunk: ChatCompletionChunk) -> str:
-    return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+def _delta_of(chunk: object) -> ChoiceDelta | None:
+    """Return what a chunk brings; the client makes its types of whatever comes and checks nothing.
+
+    Raises:
+        ValueError: It is no chunk.
+    """
+    if not isinstance(chunk, ChatCompletionChunk):
+        raise ValueError(f"{str(chunk)[:_SHOWN]!r} is no chunk of an answer")
+    choices = cast("list[Choice] | None", chunk.choices)
+    return cast("ChoiceDelta | None", choices[0].delta) if choices else None
 
 
-def _calls_of(chunk: ChatCompletionChunk) -> Sequence[ChoiceDeltaToolCall]:
-    return (chunk.choices[0].delta.tool_calls or ()) if chunk.choices else ()
+def _text(value: object) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{str(value)[:_SHOWN]!r} stands where text belongs")
+    return value or ""
 
 
 def _without_secrets(url: str) -> str:

@@ -23,9 +23,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, cast
+from typing import Annotated, Final, Self, cast
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -39,6 +38,7 @@ from pydantic import (
 from voicepipe.errors import SettingsError, VoicepipeError
 from voicepipe.local.brain import templates
 from voicepipe.local.brain.numbers import NUMBER_PATTERN
+from voicepipe.local.documents import Document, parsed
 
 _ALWAYS: Final = ("heard", "last_answer", "last_words", "images", "time")
 _SLOT: Final = re.compile(r"\{([a-z_]\w*)(:number)?\}")
@@ -152,19 +152,16 @@ class Script(_Part):
         """Return the script in a YAML file, or in YAML text (which has more than one line).
 
         Raises:
-            SettingsError: It is no YAML, or a rule is wrong; names the rule and the field.
+            SettingsError: It is no YAML, or a rule is wrong; names the line, the rule and the field.
             VoicepipeError: There is no such file.
         """
-        where, text = _read(script)
+        document = _read(script)
         try:
-            content: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SettingsError(where, f"is no YAML: {error}") from error
-        try:
-            return cls.model_validate(content)
+            return cls.model_validate(document.content)
         except ValidationError as error:
             first = error.errors()[0]
-            raise SettingsError(f"{where}: {_place(first['loc'])}", first["msg"]) from error
+            where = f"{document.where(first['loc'])}: {_place(first['loc'])}"
+            raise SettingsError(where, first["msg"].removeprefix("Value error, ")) from error
 
     @classmethod
     def default(cls) -> Script:
@@ -209,11 +206,12 @@ def _check_arguments(value: JsonValue, names: list[str]) -> None:
             _check_arguments(part, names)
 
 
-def _read(script: Path | str) -> tuple[str, str]:
+def _read(script: Path | str) -> Document:
     if isinstance(script, str) and "\n" in script:
-        return "script", script
+        return parsed(script, "script")
     try:
-        return str(script), Path(script).read_text(encoding="utf-8")
+        with Path(script).open(encoding="utf-8") as file:
+            return parsed(file, str(script))
     except OSError as error:
         raise VoicepipeError(f"the script {str(script)!r} cannot be read: {error.strerror}") from error
 

@@ -217,7 +217,11 @@ class LocalCall:
         """
         self._socket = await connect(self._url, compression=None, max_size=None, ping_interval=None)
         if self._record_path is not None:
-            self._tracks = Tracks(RATE, None, self._record_path)
+            try:
+                self._tracks = Tracks(RATE, None, self._record_path)
+            except OSError:
+                await self._socket.close()
+                raise
         await self._send(self._line.open(_now_ms()))
         self._tasks = [
             asyncio.create_task(self._keep_time(self._socket), name="local call: time"),

@@ -69,7 +69,7 @@ class TwilioExchange:
         del call_id
         return None
 
-    def stream_in(self, markup: str, asked: Sequence[Asked]) -> Stream | NoStream | None:
+    def stream_in(self, markup: str, asked: Sequence[Asked]) -> Stream | NoStream:
         """Return the stream of `<Connect>`; that of `<Start>` only listens, so no bot talks on it."""
         del asked
         root = read_markup(markup)

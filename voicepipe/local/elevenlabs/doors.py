@@ -146,7 +146,8 @@ class Doors:
     def _is_key(self, key: str) -> bool:
         if self._api_key is None:
             return bool(key)
-        return hmac.compare_digest(key.encode(), self._api_key.encode())
+        # A header's bytes that are no ASCII come as surrogates.
+        return hmac.compare_digest(key.encode(errors="surrogateescape"), self._api_key.encode())
 
 
 def _detail(refused: Refused) -> Reply:

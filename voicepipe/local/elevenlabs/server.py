@@ -29,9 +29,9 @@ from voicepipe.local.elevenlabs.driver import ConversationDriver
 from voicepipe.local.elevenlabs.pings import Patience
 from voicepipe.local.elevenlabs.session import ConvAIServerSession
 from voicepipe.local.elevenlabs.signing import Signer
+from voicepipe.local.faults import FaultPlan, Faults
 from voicepipe.local.line import OnEvent
 from voicepipe.local.openai_ga.events import Ids
-from voicepipe.local.openai_ga.faults import FaultPlan, Faults
 from voicepipe.local.pace import Pace
 from voicepipe.local.serving import SessionServer
 from voicepipe.local.speech.engines import SpeechEngine

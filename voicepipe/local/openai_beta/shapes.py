@@ -10,32 +10,36 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, TypeAdapter, ValidationInfo, field_validator
 
 from voicepipe.local.openai_ga.events import Event, Refusal
+from voicepipe.local.openai_ga.item_shapes import (
+    FunctionCall,
+    FunctionCallOutput,
+    InputAudio,
+    InputText,
+    ItemReference,
+    ItemShape,
+    SystemMessage,
+)
 from voicepipe.local.openai_ga.messages import taken_apart
+from voicepipe.local.openai_ga.session_shapes import (
+    MaxTokens,
+    Prompt,
+    SemanticVad,
+    ServerVad,
+    Shape,
+    ToolChoice,
+    Tools,
+    Tracing,
+)
 from voicepipe.local.openai_ga.shapes import (
     AudioAppend,
     AudioClear,
     AudioCommit,
     EventShape,
-    FunctionCall,
-    FunctionCallOutput,
-    InputAudio,
-    InputText,
     ItemDelete,
-    ItemReference,
     ItemRetrieve,
-    ItemShape,
     ItemTruncate,
-    MaxTokens,
     Metadata,
-    Prompt,
     ResponseCancel,
-    SemanticVad,
-    ServerVad,
-    Shape,
-    SystemMessage,
-    ToolChoice,
-    Tools,
-    Tracing,
 )
 
 _Format: TypeAlias = Literal["pcm16", "g711_ulaw", "g711_alaw"]

@@ -8,7 +8,8 @@ from copy import deepcopy
 from typing import Any, Final, cast
 
 from voicepipe.local.openai_ga.events import Refusal
-from voicepipe.local.openai_ga.shapes import ResponseWish, SemanticVad, ServerVad, Session
+from voicepipe.local.openai_ga.session_shapes import SemanticVad, ServerVad, Session
+from voicepipe.local.openai_ga.shapes import ResponseWish
 
 _WITHOUT_REASONING: Final = re.compile(r"gpt-realtime(-mini|-1\.5)?(-20\d\d-\d\d-\d\d)?$|gpt-4o|gpt-audio")
 _WHISPER: Final = "gpt-realtime-whisper"

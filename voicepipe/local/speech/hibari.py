@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol, cast
 
@@ -12,6 +14,9 @@ import numpy.typing as npt
 from voicepipe.errors import MissingExtraError
 from voicepipe.local.speech import Pcm
 
+_NUMBER: Final = re.compile(r"\d[\d,]*")
+_MOST_DIGITS: Final = 36
+"""Of a number that the package can name; at a longer one it fails."""
 _SILENCE: Final = 50
 # Samples: 20 ms, so that no soft consonant loses its start, and 180 ms, a pause between sentences.
 _LEAD: Final = 480
@@ -45,10 +50,10 @@ class HibariVoice:
             pass
 
     def speak(self, text: str) -> Iterator[Pcm]:
-        """Yield the sound of each sentence of `text`; nothing where there is nothing to pronounce."""
+        """Yield the sound of each sentence of `text`; nothing where there is nothing to pronounce, e.g. Chinese."""
         if not any(character.isalnum() for character in text):
             return
-        sentences = iter(self._hibari.stream(text, speed=self._speed, seed=0))
+        sentences = iter(self._hibari.stream(_speakable(text), speed=self._speed, seed=0))
         while True:
             with self._lock:
                 sound = next(sentences, None)
@@ -57,6 +62,23 @@ class HibariVoice:
             pcm = _trimmed(_to_pcm(sound))
             if len(pcm):
                 yield pcm
+
+
+def _speakable(text: str) -> str:
+    """Return a text without what the package fails at: digits such as ① and ₂, and numbers that have no name."""
+    plain = "".join(str(unicodedata.digit(one)) if _is_odd_digit(one) else one for one in text)
+    return _NUMBER.sub(_nameable, plain)
+
+
+def _is_odd_digit(character: str) -> bool:
+    # It reads ² and ³ as powers.
+    return character.isdigit() and not character.isdecimal() and character not in "²³"
+
+
+def _nameable(number: re.Match[str]) -> str:
+    """Return a number so that it can be spoken: one without a name digit by digit."""
+    digits = [character for character in number[0] if character != ","]
+    return number[0] if len(digits) <= _MOST_DIGITS else " ".join(digits)
 
 
 def _trimmed(pcm: Pcm) -> Pcm:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from loguru import logger
 
 from tests.local.elevenlabs.caller import convai_server
@@ -180,6 +182,27 @@ class TestAccess:
                 await service(base_url=server.api_url, **given).endpoint()
         assert caught.value.kind == kind
         assert "HTTP status" in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("status", "body", "kind", "why"),
+        [
+            (200, b"Welcome to the hotel's network!", "protocol", "answered with no signed_url"),
+            (200, b"\xff\xfe", "protocol", "answered with no signed_url"),
+            (200, b"[" * 100_000, "protocol", "answered with no signed_url"),
+            (200, b'{"signed_url": "wss://[x"}', "protocol", "answered with no signed_url"),
+            (401, b"\xff", "authentication", "HTTP status 401"),
+        ],
+    )
+    async def test_an_answer_that_cannot_be_read_is_said_for_what_it_is(self, status, body, kind, why):
+        async def answer(_request: web.Request) -> web.Response:
+            return web.Response(status=status, body=body)
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        async with TestServer(app) as server:
+            with pytest.raises(ConnectionRefused, match=why) as caught:
+                await service(base_url=str(server.make_url("/"))).endpoint()
+        assert caught.value.kind == kind
 
     async def test_a_host_that_is_not_there_is_said(self):
         with pytest.raises(ConnectionRefused) as caught:

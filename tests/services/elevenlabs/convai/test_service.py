@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from loguru import logger
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameDirection
@@ -24,6 +25,7 @@ from voicepipe.frames import (
     LLMFullResponseEndFrame,
     LLMMessagesAppendFrame,
     LLMTextFrame,
+    LLMUpdateSettingsFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -35,6 +37,7 @@ from voicepipe.frames import (
 from voicepipe.local import Fault, Faults, Pace
 from voicepipe.local.elevenlabs import Agent, ClientTool, EndCallTool
 from voicepipe.local.elevenlabs.agent import DEFAULT_EVENTS
+from voicepipe.local.elevenlabs.pings import Patience
 from voicepipe.realtime.history import Said
 from voicepipe.realtime.interruptions import Interruptions
 
@@ -134,6 +137,13 @@ class TestTurn:
             await talk.bot.down.wait_for(LLMFullResponseEndFrame)
         assert talk.words() == "Good morning!"
         assert talk.bot.down.names(*BRACKETS) == [one.__name__ for one in BRACKETS]
+
+    @pytest.mark.virtual_time
+    async def test_pings_do_not_put_off_the_end_of_a_reply(self):
+        options = {"marks_final": False, "pace": SLOWLY, "patience": Patience(ping_every_ms=300)}
+        async with talking(GREETS, server_options=options) as talk:
+            await talk.bot.down.wait_for(LLMFullResponseEndFrame)
+        assert talk.words() == "Good morning!"
 
     @pytest.mark.virtual_time
     async def test_with_a_context_the_turns_are_in_it_in_order(self):
@@ -282,6 +292,29 @@ class TestLinks:
         names = talk.bot.down.names(*BRACKETS)
         assert names.count("LLMFullResponseStartFrame") == names.count("LLMFullResponseEndFrame") == 1
 
+    @pytest.mark.virtual_time
+    async def test_what_is_changed_while_a_conversation_begins_is_changed_by_another_one(self):
+        agent = Agent("agent_1", first_message="Good morning!", allows=["tts.voice_id"])
+        late = Faults([Fault(at="conversation_initiation_metadata", do="delay", delay_ms=300)])
+        async with talking(agent, server_options={"faults": late}, restart_on_update=True) as talk:
+            await talk.wire.until(lambda: talk.wire.sent("conversation_initiation_client_data"))
+            await talk.bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"voice": "v2"}))
+            await talk.wire.until(lambda: len(talk.wire.sent("conversation_initiation_client_data")) == 2)
+            _, second = talk.wire.sent("conversation_initiation_client_data")
+        assert second["conversation_config_override"]["tts"] == {"voice_id": "v2"}
+        assert not talk.bot.up.of(ErrorFrame)
+
+    async def test_p14_a_change_that_the_agent_does_not_allow_does_not_end_the_call(self):
+        async with talking(restart_on_update=True) as talk:
+            await talk.wire.until(lambda: talk.wire.received("conversation_initiation_metadata"))
+            await talk.bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"voice": "v2"}))
+            [error] = await talk.bot.up.wait_for(ErrorFrame)
+            assert "tts.voice_id" in error.error
+            await talk.wire.until(lambda: len(talk.wire.received("conversation_initiation_metadata")) == 2)
+            await talk.say("hello")
+            await talk.wire.until(lambda: talk.wire.received("user_transcript"))
+        assert len(talk.bot.up.of(ErrorFrame)) == 1
+
     async def test_when_the_agent_ends_the_call_the_pipeline_ends(self):
         ended: list[str] = []
 
@@ -303,6 +336,21 @@ class TestLinks:
         assert ended == ["The agent ended the call."]
         assert not talk.bot.up.of(ErrorFrame)
         assert len(talk.wire.sent("conversation_initiation_client_data")) == 1
+
+    async def test_the_last_words_of_a_conversation_that_is_over_are_whole(self):
+        lines: list[str] = []
+        sink = logger.add(lambda line: lines.append(str(line)), level="WARNING")
+        bye = Faults(
+            [Fault(at="audio", nth=2, do="close", close_code=1000, reason="The agent ended the call.")]
+        )
+        try:
+            async with talking(GREETS, server_options={"faults": bye, "marks_final": False}) as talk:
+                result = await asyncio.wait_for(asyncio.shield(talk.bot.ended), 5)
+        finally:
+            logger.remove(sink)
+        assert result.reason == "ended"
+        assert talk.bot.down.names(*BRACKETS) == [one.__name__ for one in BRACKETS]
+        assert not [line for line in lines if "a response ended as failed" in line]
 
     @pytest.mark.parametrize(
         ("options", "allowed", "named"),

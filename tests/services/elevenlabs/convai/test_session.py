@@ -11,6 +11,7 @@ from tests.services.elevenlabs.convai.wire_lines import (
     agent_says,
     audio,
     complete,
+    corrected,
     failed,
     given,
     happened,
@@ -129,6 +130,29 @@ class TestStart:
         for again in (metadata(), metadata("mp3_44100"), metadata(conversation_id="conv_2")):
             assert not [one for one in session.receive(again) if not isinstance(one, Oddity)]
         assert (session.input_sample_rate, session.output_sample_rate) == (24000, 8000)
+
+    @pytest.mark.parametrize("text", [None, 5, ["a"]])
+    def test_words_that_are_none_are_passed_over_and_break_nothing(self, text):
+        session = ready_session()
+        told = given(session, user_says("hello", 1), agent_says("Yes.", 2), audio(3))
+        odd = (user_may_say, user_says, agent_says)
+        told += given(
+            session, *(make(text, 4) for make in odd), corrected("Yes.", text, 4), audio(5), complete(6)
+        )
+        assert names(told) == [
+            "UserSpeechStarted",
+            "UserSpeechStopped",
+            "ItemCreated",
+            "UserTranscript",
+            "ResponseStarted",
+            "BotTranscript",
+            "ItemCreated",
+            "AudioChunk",
+            "Oddity",
+            "AudioChunk",
+            "ResponseFinished",
+        ]
+        assert said(session) == [("user", "hello"), ("assistant", "Yes.")]
 
     @pytest.mark.parametrize("event_id", [None, [], "5", {"id": 5}])
     def test_a_ping_without_a_number_is_not_answered(self, event_id):

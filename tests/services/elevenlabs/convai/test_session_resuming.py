@@ -9,6 +9,7 @@ import pytest
 from tests.services.elevenlabs.convai.wire_lines import (
     agent_says,
     audio,
+    failed,
     given,
     happened,
     metadata,
@@ -29,6 +30,7 @@ from voicepipe.services.elevenlabs.convai import (
     ConversationSettings,
     ElevenLabsConvAISession,
     Overrides,
+    PromptOverride,
     TTSOverride,
 )
 
@@ -61,6 +63,20 @@ class TestSettings:
     def test_what_it_has_already_is_no_change(self):
         session = ready_session(ConversationSettings(overrides=Overrides(tts=TTSOverride(voice_id="v1"))))
         assert session.update({"voice": "v1"}) == []
+        assert session.update({"language": None, "overrides": {"asr": {}}}) == []
+
+    @pytest.mark.parametrize("none", ["", None])
+    def test_that_there_be_no_instructions_cannot_be_told(self, none):
+        prompt = AgentOverride(prompt=PromptOverride(prompt="Be brief."))
+        session = ready_session(ConversationSettings(overrides=Overrides(agent=prompt)))
+        [failure] = session.update({"instructions": none})
+        assert isinstance(failure, Failure)
+        assert failure.field == "overrides.agent.prompt.prompt"
+
+    def test_what_makes_no_difference_needs_no_new_conversation(self):
+        session = ready_session(restart_on_update=True)
+        session.update({"voice": None})
+        assert not session.needs_restart
 
     def test_with_restart_they_wait_for_a_new_conversation(self):
         session = ready_session(restart_on_update=True)
@@ -73,6 +89,38 @@ class TestSettings:
             "agent": {"prompt": {"prompt": "Brief."}},
         }
         assert not session.needs_restart
+
+    @pytest.mark.parametrize("by_event", [True, False])
+    def test_p14_a_change_that_is_refused_is_taken_back_and_the_conversation_goes_on(self, by_event):
+        session = ready_session(restart_on_update=True)
+        session.update({"voice": "v2"})
+        session.closed()
+        session.open()
+        why = "Override for field 'voice_id' is not allowed"
+        closing = Failure("settings", why, "1008", fatal=True)
+        if by_event:
+            [told] = session.receive(failed("override_error", why))
+            assert session.refused(closing) is None, "told twice"
+        else:
+            told = session.refused(closing)
+        assert isinstance(told, Failure)
+        assert not told.fatal
+        assert "goes on with the settings it had" in told.message
+        assert session.settings == ConversationSettings()
+        session.closed()
+        [first] = sent(session.open())
+        assert "conversation_config_override" not in first
+        # What is refused now, is refused for another reason.
+        assert session.refused(closing) == closing
+
+    def test_what_is_refused_at_first_is_fatal(self):
+        session = ElevenLabsConvAISession(
+            ConversationSettings(overrides=Overrides(tts=TTSOverride(voice_id="v1")))
+        )
+        session.open()
+        [failure] = session.receive(failed("override_error", "not allowed"))
+        assert isinstance(failure, Failure)
+        assert failure.fatal
 
 
 class TestResuming:
@@ -100,6 +148,22 @@ class TestResuming:
             "ItemCreated",
             "AudioChunk",
         ]
+
+    @pytest.mark.parametrize("first_message", [None, "Hi there!"])
+    def test_what_was_lost_before_a_word_was_said_begins_anew_and_greets(self, first_message):
+        agent = AgentOverride(first_message=first_message)
+        session = ready_session(ConversationSettings(overrides=Overrides(agent=agent)))
+        session.contextual_update("The cart is empty.")
+        session.closed()
+        [first] = sent(session.open())
+        assert (
+            first.get("conversation_config_override", {}).get("agent", {}).get("first_message")
+            == first_message
+        )
+        outputs = session.receive(metadata(conversation_id="conv_2"))
+        assert happened(outputs)[0] == SessionReady("conv_2", is_resumed=True)
+        assert [one["text"] for one in sent(outputs)] == ["The cart is empty."]
+        assert "AudioChunk" in names(given(session, agent_says("Hi there!", 1), audio(2)))
 
     def test_another_first_reply_than_the_greeting_is_let_out_with_its_sound(self):
         session = ready_session()

@@ -12,7 +12,7 @@ from tests.support.wires import named, wire
 from tests.support.wires import service as service_of_the_wire
 from voicepipe.audio.resampler import AudioResampler
 from voicepipe.local import Pace
-from voicepipe.local.openai_ga.faults import Fault, Faults
+from voicepipe.local.faults import Fault, Faults
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.realtime.link import Reconnect
 from voicepipe.services.openai.realtime import (

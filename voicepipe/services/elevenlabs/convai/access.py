@@ -115,42 +115,48 @@ class Access:
                     url, headers={"xi-api-key": self._api_key}, proxy=proxy, allow_redirects=False
                 ) as answer,
             ):
-                body: Any = await answer.json(content_type=None) if answer.status == 200 else None
-                if answer.status != 200:
-                    raise _refused(
-                        where, answer.status, await answer.text(), answer.headers.get("Retry-After")
-                    )
+                body = await answer.read()
         except TimeoutError:
             raise ConnectionRefused(f"{where} did not answer within {self._within_secs:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ConnectionRefused(f"{where} cannot be reached: {type(error).__name__}") from None
-        return _checked(where, body)
+        if answer.status != 200:
+            raise _refused(where, answer.status, body, answer.headers.get("Retry-After"))
+        signed = _fields(body).get("signed_url")
+        if not isinstance(signed, str) or not _is_web_socket(signed):
+            raise ConnectionRefused(f"{where} answered with no signed_url", "protocol")
+        return signed
 
 
-def _checked(where: str, body: Any) -> str:
-    signed = cast("Mapping[str, Any]", body).get("signed_url") if isinstance(body, Mapping) else None
-    if not isinstance(signed, str) or urlsplit(signed).scheme not in ("ws", "wss"):
-        raise ConnectionRefused(f"{where} answered with no signed_url", "protocol")
-    return signed
+def _is_web_socket(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in ("ws", "wss")
+    except ValueError:
+        return False
 
 
-def _refused(where: str, status: int, text: str, retry_after: str | None) -> ConnectionRefused:
+def _refused(where: str, status: int, body: bytes, retry_after: str | None) -> ConnectionRefused:
     kind: FailureKind = _KIND_OF_STATUS.get(status, "server" if status >= 500 else "connection")
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     return ConnectionRefused(
-        f"{where} answered with HTTP status {status}{_detail(text)}", kind, retry_after=seconds
+        f"{where} answered with HTTP status {status}{_detail(body)}", kind, retry_after=seconds
     )
 
 
-def _detail(text: str) -> str:
+def _detail(body: bytes) -> str:
     """Return what the API says of a refusal: `{"detail": {"message": ...}}`."""
-    try:
-        body: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return ""
-    detail: Any = cast("dict[str, Any]", body).get("detail") if isinstance(body, dict) else None
+    detail: Any = _fields(body).get("detail")
     message: Any = cast("dict[str, Any]", detail).get("message") if isinstance(detail, dict) else detail
     return f": {message}" if isinstance(message, str) and message else ""
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in an answer; empty if there is none."""
+    try:
+        fields: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return cast("dict[str, Any]", fields) if isinstance(fields, dict) else {}
 
 
 def _header_text(field: str, value: str) -> str:

@@ -13,7 +13,7 @@ from pipecat.services.settings import LLMSettings
 from voicepipe.errors import SettingsError
 from voicepipe.frames import EndWorkerFrame, FunctionCallResultFrame
 from voicepipe.realtime.connection import Closed
-from voicepipe.realtime.events import Failure
+from voicepipe.realtime.events import Failure, SessionReady
 from voicepipe.realtime.link import Reconnect
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.rests import Rest, after
@@ -68,6 +68,7 @@ class ElevenLabsConversation(RealtimeService):
         self._end_pipeline = end_pipeline
         self._watch: asyncio.Task[None] | None = None
         self._heard_at_ms = 0.0
+        self._signs = 0
         self._register_event_handler("on_conversation_ended")
 
     # What an application may call.
@@ -105,9 +106,16 @@ class ElevenLabsConversation(RealtimeService):
             await super().link_down(closed)
             return
         fate, failure = fate_of(closed.code, closed.reason)
+        if failure is not None:
+            failure = self.session.refused(failure)
+            fate = "refused" if failure is not None and failure.fatal else "lost"
         if fate == "lost":
             await super().link_down(closed)
+            await self.perform([failure] if failure is not None else [])
             return
+        if fate == "over":
+            # What was said last is whole, also where its end was not marked.
+            await self.perform(self.session.reply_ended())
         await self.perform(self.session.closed())
         await self.end_connection()
         if failure is not None:
@@ -125,7 +133,8 @@ class ElevenLabsConversation(RealtimeService):
         return after(super().link_message(message), self._watch_again)
 
     def _watch_again(self) -> None:
-        self._heard_at_ms = self._now_ms()
+        if self._signs != self.session.reply_signs:
+            self._signs, self._heard_at_ms = self.session.reply_signs, self._now_ms()
         if self._watch is None and self.session.ends_after_ms is not None:
             self._watch = self.create_task(self._watch_reply(), "watch for the end of a reply")
 
@@ -162,6 +171,14 @@ class ElevenLabsConversation(RealtimeService):
     async def change(self, changes: Mapping[str, Any]) -> None:
         """Change settings; what needs a new conversation has it in a quiet moment."""
         await super().change(changes)
+        await self._restart_if_needed()
+
+    async def session_ready(self, ready: SessionReady) -> None:
+        """The conversation has begun; it may lack what was changed while it began."""
+        await super().session_ready(ready)
+        await self._restart_if_needed()
+
+    async def _restart_if_needed(self) -> None:
         if self.session.needs_restart:
             self._link.is_due = True
             await self.link_due()

@@ -80,7 +80,7 @@ def failure_of(error: Mapping[str, Any], *, has_begun: bool) -> Failure:
         return Failure("quota", message, code or "quota", fatal=True)
     if code in _FATAL:
         field = _FIELDS.get(code, "")
-        return Failure(_FATAL[code], message + _advice(message, code), code, fatal=True, field=field)
+        return Failure(_FATAL[code], _advised(message, code), code, fatal=True, field=field)
     kind = _NOT_FATAL.get(code, "server")
     return Failure(kind, message, code, fatal=code == "invalid_message" and not has_begun)
 
@@ -105,8 +105,7 @@ def fate_of(code: int, reason: str) -> tuple[Fate, Failure | None]:
     kind = _FATAL_CODES.get(code)
     if about == "quota" or kind is not None:
         words = f"the server closed the conversation (code {code}: {reason or 'no reason given'})"
-        words += _advice(reason)
-        return "refused", Failure(about or kind or "quota", words, str(code), fatal=True)
+        return "refused", Failure(about or kind or "quota", _advised(words), str(code), fatal=True)
     return "lost", None
 
 
@@ -121,8 +120,8 @@ def _message(error: Mapping[str, Any]) -> str:
     return f"code {error['code']}, and no reason" if error.get("code") else "the server gave no reason"
 
 
-def _advice(message: str, code: str = "") -> str:
-    """Return what to do about a refused override, which the server does not say."""
-    if code != "override_error" and not re.search(r"overrid", message, re.IGNORECASE):
-        return ""
-    return ": allow it in the agent's security settings at ElevenLabs, or do not give it"
+def _advised(words: str, code: str = "") -> str:
+    """Return what is said of a refusal, with what to do about a refused override, which the server does not say."""
+    if code != "override_error" and not re.search(r"overrid", words, re.IGNORECASE):
+        return words
+    return f"{words.rstrip('.')}: allow it in the agent's security settings at ElevenLabs, or do not give it"

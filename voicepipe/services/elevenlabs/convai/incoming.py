@@ -108,14 +108,14 @@ class Incoming:
 
     def _on_tentative_transcript(self, event: Event) -> list[Output]:
         state = self._state
-        text = _payload(event, "tentative_user_transcription_event")["user_transcript"]
+        text = _text(_payload(event, "tentative_user_transcription_event")["user_transcript"])
         begun = [] if state.is_heard else [*state.turns.begin(cancels=True), *state.replies.user_spoke()]
         return [*begun, UserTranscript(state.turns.item_id, text, final=False)]
 
     def _on_user_transcript(self, event: Event) -> list[Output]:
         state, turns = self._state, self._state.turns
         payload = _payload(event, "user_transcription_event")
-        text, item_id = payload["user_transcript"], turns.item_id
+        text, item_id = _text(payload["user_transcript"]), turns.item_id
         outputs = turns.begin(cancels=not state.is_heard)
         outputs += [*state.replies.user_spoke(), *turns.end()]
         state.recent.clear()
@@ -143,7 +143,7 @@ class Incoming:
         payload, state = _payload(event, "agent_response_event"), self._state
         if self._too_late(payload):
             return []
-        text = payload["agent_response"]
+        text = _text(payload["agent_response"])
         outputs = state.replies.words(text, speaks=state.speaks)
         item_id = state.replies.item_of(text) if outputs else None
         told: list[Output] = [ItemCreated(item_id, payload)] if item_id else []
@@ -159,7 +159,7 @@ class Incoming:
     def _on_correction(self, event: Event) -> list[Output]:
         payload = _payload(event, "agent_response_correction_event")
         item_id = self._state.replies.corrected(
-            payload["original_agent_response"], payload["corrected_agent_response"]
+            _text(payload["original_agent_response"]), _text(payload["corrected_agent_response"])
         )
         return [ItemUpdated(item_id, payload)] if item_id else []
 
@@ -228,7 +228,7 @@ class Incoming:
         payload = _payload(event, "error_event")
         if payload.get("error_type") in OVER:
             return []
-        return [failure_of(payload, has_begun=self._state.has_begun)]
+        return [self._state.judged(failure_of(payload, has_begun=self._state.has_begun))]
 
     def _on_client_error(self, event: Event) -> list[Output]:
         payload = _payload(event, "client_error_event")

@@ -83,6 +83,8 @@ class Replies:
         """The one that has not ended."""
         self.marks_ends = False
         """Whether the server has been seen to mark the ends of responses."""
+        self.signs = 0
+        """How many messages were about responses: other ones say nothing of when one has ended."""
         self.greeting = ""
         """What the agent said first, by itself; it is not to be said again over another connection (P-4)."""
         self.expects_greeting = True
@@ -114,6 +116,7 @@ class Replies:
 
     def words(self, text: str, *, speaks: bool) -> list[Output]:
         """Take all words of a response; `speaks` says whether sound goes with them."""
+        self.signs += 1
         self._is_streaming = False
         outputs = self._make_room(for_words=True)
         reply, begun = self._running()
@@ -133,6 +136,7 @@ class Replies:
 
     def part(self, kind: str, text: str, *, speaks: bool) -> list[Output]:
         """Take a part of the words as they are thought of: `start`, `delta` or `stop`."""
+        self.signs += 1
         outputs: list[Output] = []
         if kind == "start":
             outputs = self._make_room(for_words=True)
@@ -154,6 +158,7 @@ class Replies:
 
         Only an end that was marked shows that ends are marked: the field is there in some captures and never true.
         """
+        self.signs += 1
         self.marks_ends = self.marks_ends or is_final is True
         outputs = self._make_room(for_words=False)
         reply, begun = self._running()
@@ -167,6 +172,7 @@ class Replies:
 
     def called(self, call_id: str) -> tuple[str, list[Output]]:
         """Take note of a function call; returns the response that makes it, and what happened before it."""
+        self.signs += 1
         reply = self.current
         # A call is for somebody, also behind words that are for nobody.
         outputs = self.finish() if reply is not None and (reply.is_cut or reply.is_muted) else []
@@ -198,6 +204,7 @@ class Replies:
 
     def interrupted(self, event_id: int | None) -> None:
         """The server stopped; nothing up to this event is to be heard."""
+        self.signs += 1
         if event_id is not None:
             self._interrupted_at = max(self._interrupted_at, event_id)
         self._stopped.extend(item_id for item_id, _ in self._said if item_id not in self._stopped)

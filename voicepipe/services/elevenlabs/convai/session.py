@@ -97,8 +97,13 @@ class ElevenLabsConvAISession(StatefulSession[State, Incoming]):
         return self._state.replies.is_running
 
     @property
+    def reply_signs(self) -> int:
+        """How many messages were about replies; pings and the like come whether or not one is over."""
+        return self._state.replies.signs
+
+    @property
     def ends_after_ms(self) -> float | None:
-        """After so long without a message about it the reply that runs has ended; None if its end will be told.
+        """After so long without a message about it (`reply_signs`) the reply that runs has ended; None if its end is told.
 
         Whoever has a clock calls `reply_ended` then.
         """
@@ -124,6 +129,17 @@ class ElevenLabsConvAISession(StatefulSession[State, Incoming]):
     def closed(self) -> list[Output]:
         """Take note that the connection is gone: a response that ran has failed, and all else waits for the next one."""
         return self._state.lost()
+
+    def refused(self, refusal: Failure) -> Failure | None:
+        """Take note that the server has refused a conversation by closing the connection.
+
+        Returns:
+            The refusal as it counts: it may be about changed settings alone, which are then taken back. None if that was
+            told before.
+        """
+        was_told = self._state.tuning.were_taken_back
+        judged = self._state.judged(refusal)
+        return None if was_told and not judged.fatal else judged
 
     # The user's sound.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import voicepipe
-from voicepipe.realtime.events import Output, Send, SessionReady, SettingsApplied
+from voicepipe.realtime.events import Failure, Output, Send, SessionReady, SettingsApplied
 from voicepipe.realtime.history import History
 from voicepipe.services.elevenlabs.convai import wire
 from voicepipe.services.elevenlabs.convai.events import ConversationSettings
@@ -113,25 +113,41 @@ class State:
     def open(self) -> list[Output]:
         """Return the first message of a conversation."""
         self.connection += 1
-        first = self.tuning.initiation(_SOURCE, goes_on=self._goes_on)
+        first = self.tuning.initiation(_SOURCE, goes_on=self._has_begun_to_talk)
         self.tuning.told()
         return [first]
 
     def begun(self, metadata: dict[str, Any], format_in: WireFormat, format_out: WireFormat) -> list[Output]:
         """The conversation has begun: the agent is told what it has to know, and what waited goes out."""
+        has_begun_to_talk = self._has_begun_to_talk
         goes_on, self._goes_on = self._goes_on, False
         self.format_in, self.format_out, self.has_begun = format_in, format_out, True
+        self.tuning.taken()
         self.replies.new_connection(judges_greeting=goes_on)
         ready = SessionReady(str(metadata.get("conversation_id") or ""), is_resumed=goes_on)
         outputs: list[Output] = [ready, SettingsApplied(metadata)]
         unsaid = {one.item_id for one in self.written}
         if self._owed:
             unsaid.add(self._owed_item)
-        told = retold(self.history, goes_on=goes_on, without=unsaid)
+        told = retold(self.history, goes_on=has_begun_to_talk, without=unsaid)
         if told:
             outputs.append(wire.contextual_update(told))
         outputs += self.early.take(format_in) if self.speaks else []
         return [*outputs, *self.say_owed(), *self.ask()]
+
+    @property
+    def _has_begun_to_talk(self) -> bool:
+        """Whether there is a conversation to go on with; one that was lost before a word of it begins anew, and greets."""
+        return self._goes_on and not self.replies.expects_greeting
+
+    def judged(self, refusal: Failure) -> Failure:
+        """Return a refusal as it counts: where an earlier conversation had other settings, it goes on with those (P-14)."""
+        if self.has_begun or refusal.kind not in ("settings", "request"):
+            return refusal
+        if not (self.tuning.were_taken_back or self.tuning.take_back()):
+            return refusal
+        why = f"{refusal.message}; the conversation goes on with the settings it had"
+        return replace(refusal, message=why, fatal=False)
 
     # What waits.
 

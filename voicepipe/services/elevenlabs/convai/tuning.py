@@ -47,14 +47,31 @@ class Tuning:
         """Those in force, those that wait for a new conversation included."""
         self.needs_restart = False
         """Whether the conversation that runs has other settings than these."""
+        self.were_taken_back = False
+        """Whether changes were, since the server refused the conversation that was to have them."""
         self._restart = restart
         self._is_told = False
+        self._offered = settings
+        self._taken: ConversationSettings | None = None
         self._refused: set[str] = set()
 
     def told(self) -> None:
         """Take note that a conversation begins with these settings."""
         self._is_told = True
-        self.needs_restart = False
+        self._offered = self.settings
+        self.needs_restart = self.were_taken_back = False
+
+    def taken(self) -> None:
+        """Take note that the conversation has begun with the settings that it was to begin with."""
+        self._taken = self._offered
+
+    def take_back(self) -> bool:
+        """Return to the settings that the server took last; False if those are the ones that it refuses."""
+        if self._taken is None or not _differ(self._taken, self.settings):
+            return False
+        self.settings = self._taken
+        self.were_taken_back = True
+        return True
 
     def lost(self) -> None:
         """Take note that there is no conversation."""
@@ -75,12 +92,12 @@ class Tuning:
         except SettingsError as error:
             return "", [Failure("settings", str(error), field=error.field)]
         if not self._is_told or self._restart:
-            self.needs_restart = self._is_told and new != self.settings
+            self.needs_restart = self._is_told and _differ(new, self.settings)
             self.settings = new
             return "", []
         instructions, others = _without_prompt(placed)
         for field in _leaves(others):
-            if merged(self.settings, _nested(field, _at(others, field))) != self.settings:
+            if _differ(merged(self.settings, _nested(field, _at(others, field))), self.settings):
                 name = ".".join(field)
                 return "", [Failure("settings", f"{name}: {_WHEN}", field=name)]
         return instructions, []
@@ -100,6 +117,15 @@ class Tuning:
         """
         silent = goes_on and self.settings.first_message is not None
         return wire.initiation(self.settings, source=source, first_message="" if silent else None)
+
+
+def _differ(one: ConversationSettings, other: ConversationSettings) -> bool:
+    """Whether a conversation would begin otherwise with one than with the other."""
+    return _as_begun(one) != _as_begun(other)
+
+
+def _as_begun(settings: ConversationSettings) -> dict[str, Any]:
+    return {**plain(settings), "overrides": wire.given(plain(settings.overrides))}
 
 
 def _placed(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,11 +158,11 @@ def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> list[tup
 
 
 def _without_prompt(placed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the prompt that changes hold, and the changes without it."""
-    if _PROMPT not in _leaves(placed):
+    """Return the prompt that changes hold, and the changes without it; an empty one is nothing that can be told."""
+    if _PROMPT not in _leaves(placed) or not _at(placed, _PROMPT):
         return "", dict(placed)
     others: dict[str, Any] = {}
     for path in _leaves(placed):
         if path != _PROMPT:
             others = deep_merge(others, _nested(path, _at(placed, path)))
-    return str(_at(placed, _PROMPT) or ""), others
+    return str(_at(placed, _PROMPT)), others

@@ -23,8 +23,8 @@ def audio(sound: bytes) -> Send:
 
 def message(type_: str, **fields: Any) -> Send:
     """Return a message, without the fields that are None."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return Send(orjson.dumps({"type": type_, **given}))
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return Send(orjson.dumps({"type": type_, **kept}))
 
 
 def initiation(
@@ -37,7 +37,7 @@ def initiation(
         source: Who begins it.
         first_message: What is overridden in place of the settings' first message; None leaves it as it is.
     """
-    overrides = _given(plain(settings.overrides))
+    overrides = given(plain(settings.overrides))
     if first_message is not None:
         overrides["agent"] = {**overrides.get("agent", {}), "first_message": first_message}
     return message(
@@ -46,7 +46,7 @@ def initiation(
         dynamic_variables=settings.dynamic_variables or None,
         custom_llm_extra_body=settings.custom_llm_extra_body,
         user_id=settings.user_id,
-        tool_mock_config=_given(plain(settings.tool_mock_config)) if settings.tool_mock_config else None,
+        tool_mock_config=given(plain(settings.tool_mock_config)) if settings.tool_mock_config else None,
         source_info=source,
     )
 
@@ -90,11 +90,11 @@ def feedback(event_id: int, score: Literal["like", "dislike"] | None) -> Send:
     return Send(orjson.dumps({"type": "feedback", "event_id": event_id, "score": score}))
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without what is None and without groups of which nothing is left."""
-    given: dict[str, Any] = {}
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as they go out: without what is None and without groups of which nothing is left."""
+    found: dict[str, Any] = {}
     for name, value in values.items():
-        kept = _given(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        kept = given(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
         if kept is not None and kept != {}:
-            given[name] = kept
-    return given
+            found[name] = kept
+    return found
