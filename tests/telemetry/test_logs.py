@@ -59,6 +59,14 @@ def test_numbers_cards_and_keys_are_masked(log):
         assert secret not in text
 
 
+def test_what_json_has_no_word_for_is_written_too_and_nothing_unmasked_elsewhere(log, capsys):
+    logger.bind(count=2**70, api_key="abc", where={(1, 2): "here"}).info("a file \udcff, +15550001234")
+    [line] = log.lines
+    assert line["message"] == r"a file \udcff, ***1234"
+    assert line["extra"] == {"count": str(2**70), "api_key": "•••", "where": {"(1, 2)": "here"}}
+    assert "Logging error" not in capsys.readouterr().err
+
+
 def test_patterns_of_ones_own_are_masked():
     log = Log(masking=Masking(patterns=[r"ticket \d+"]))
     logger.info("ticket 42")

@@ -246,7 +246,7 @@ class TestTheRest:
         assert [(tool.name, tool.status, tool.result, tool.ended_ms) for tool in call.notes.tools] == [
             ("weather", "done", {"fog": True}, 250.0),
             ("weather", "cancelled", None, 250.0),
-            ("weather", "cancelled", None, None),
+            ("weather", "cancelled", None, 250.0),
         ]
         assert [(tool.index, tool.turn_index, tool.arguments) for tool in call.notes.tools] == [
             (0, 0, {"n": 1}),

@@ -209,6 +209,27 @@ class TestTrouble:
         assert [row["user_text"] for row in (await stored(path)).turns] == ["before", "after"]
         assert any("a row of turns is given up" in line for line in told)
 
+    @pytest.mark.parametrize("text", ["half a \ud800 character", 2**70], ids=["text", "number"])
+    async def test_a_value_that_the_driver_refuses_does_not_either(self, path, told, text):
+        async with RecordStore(path) as store, store.call(CallInfo(call_id="call_1")) as entry:
+            entry.turn(said(0, "before"))
+            entry.fault(Fault(text if isinstance(text, int) else 0, 1.0, str(text), is_fatal=False))
+            await store.written()
+            entry.turn(said(1, "after"))
+        call = await stored(path)
+        assert [row["user_text"] for row in call.turns] == ["before", "after"]
+        assert call.call["status"] == "ended"
+        assert any("a row of faults is given up" in line for line in told)
+
+    async def test_stores_that_open_at_once_make_the_tables_once(self, path):
+        async def begin(name: str) -> None:
+            async with RecordStore(path) as store, store.call(CallInfo(call_id=name)):
+                await store.written()
+
+        await asyncio.gather(*(begin(f"call_{number}") for number in range(6)))
+        async with RecordReader.open(path) as reader:
+            assert len(await reader.calls()) == 6
+
     async def test_too_many_rows_are_dropped_and_told_once(self, path, told, monkeypatch):
         monkeypatch.setattr("voicepipe.telemetry.records.writer._MOST_ROWS", 3)
         async with RecordStore(path) as store, store.call(CallInfo(call_id="call_1")) as entry:

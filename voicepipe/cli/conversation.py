@@ -26,6 +26,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.telemetry.first_hop import FirstHopObserver
+from voicepipe.telemetry.plain import plain
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class ConversationObserver(FirstHopObserver):
     def _returned(self, frame: FunctionCallResultFrame, _at_ms: float) -> None:
         line = self._calls.pop(frame.tool_call_id, None)
         if line is not None:
-            line.text += f" = {json.dumps(frame.result, ensure_ascii=False, default=str)}"
+            line.text += f" = {json.dumps(plain(frame.result), ensure_ascii=False)}"
             line.done = True
 
     def _failed(self, frame: ErrorFrame, at_ms: float) -> None:

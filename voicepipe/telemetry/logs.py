@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import orjson
 from loguru import logger
 
+from voicepipe.telemetry.plain import plain
 from voicepipe.telemetry.recording.masking import Masking
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ class _JsonLines:
         return text + "\n"
 
     def _plain(self, line: dict[str, Any]) -> dict[str, Any]:
-        time, rest = line.pop("time"), orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
-        return {"time": time, **self._matcher.value(_without_numbers(orjson.loads(rest)))}
+        time = line.pop("time")
+        return {"time": time, **self._matcher.value(_without_numbers(plain(line)))}
 
 
 def _without_numbers(value: Any) -> Any:

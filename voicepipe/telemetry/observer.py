@@ -111,7 +111,7 @@ class CallObserver(FirstHopObserver):
         self._is_finished = True
         self.meter.ended(now_secs)
         for tool in self._tools.values():
-            tool.status = "cancelled"
+            tool.status, tool.ended_ms = "cancelled", self._since_start_ms()
             self._sink.tool(tool)
         self._tools.clear()
         account = self.meter.account(now_secs)

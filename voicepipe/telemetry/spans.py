@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from pipecat.metrics.metrics import LLMUsageMetricsData, MetricsData
 
 from voicepipe.realtime.usage import TranscriptionTokensMetricsData
@@ -18,6 +17,7 @@ from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.latency import split_of
 from voicepipe.telemetry.links import LinkFate
 from voicepipe.telemetry.meter import Account
+from voicepipe.telemetry.plain import as_json, plain
 from voicepipe.telemetry.recording.masking import Matcher
 from voicepipe.telemetry.tokens import usage_of
 
@@ -242,7 +242,7 @@ class CallSpans:
         del self._tools[tool.index]
         span.set_attribute("voicepipe.tool.status", tool.status)
         if self._content is not None and tool.status == "done":
-            span.set_attribute("gen_ai.tool.call.result", _json(self._content.value(tool.result)))
+            span.set_attribute("gen_ai.tool.call.result", _json(self._content.value(plain(tool.result))))
         end_ms = tool.started_ms if tool.ended_ms is None else tool.ended_ms
         self._reaches(tool.turn_index, end_ms)
         span.end(self._at(end_ms))
@@ -261,7 +261,9 @@ class CallSpans:
             },
         )
         if self._content is not None:
-            span.set_attribute("gen_ai.tool.call.arguments", _json(self._content.value(tool.arguments)))
+            span.set_attribute(
+                "gen_ai.tool.call.arguments", _json(self._content.value(plain(tool.arguments)))
+            )
         self._tools[tool.index] = span
         return span
 
@@ -316,7 +318,7 @@ def _message(role: str, text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return as_json(value).decode()
 
 
 def _given(attributes: Attributes) -> dict[str, str | bool | int | float]:

@@ -159,6 +159,9 @@ class RecordStore:
         self._database = database = Database(self._url)
         try:
             async with database.engine.begin() as connection:
+                if file_of(self._url) is not None:
+                    # Of two processes that start at once, one makes the tables.
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
                 await connection.run_sync(tables.metadata.create_all)
                 await _bring_up_to_date(connection)
                 await self._mark_abandoned(connection)
