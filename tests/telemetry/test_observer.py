@@ -168,6 +168,13 @@ class TestTurns:
         await call.after(100, UserStoppedSpeakingFrame(), final("second"))
         assert [turn.user_text for turn in call.turns] == ["first", "second"]
 
+    async def test_words_that_come_in_pieces_are_all_kept(self, call):
+        await call.see(UserStartedSpeakingFrame(), interim("Hel"), final("Hello."), interim("How"))
+        assert (call.turns[0].user_text, call.turns[0].user_is_final) == ("Hello. How", False)
+        await call.see(final("How are you?"), UserStoppedSpeakingFrame(), final("Well?"))
+        await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame(), final("Bye."))
+        assert [turn.user_text for turn in call.turns] == ["Hello. How are you? Well?", "Bye."]
+
     async def test_an_answer_in_two_responses_is_one(self, call):
         await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
         for text in ("Let me see.", "It is fog."):

@@ -64,6 +64,7 @@ class CallObserver(FirstHopObserver):
         self._last: Turn | None = None
         self._saying: Turn | None = None
         self._user_speaks = False
+        self._final_words = (-1, "")
         self._next_index = 0
         self._tools: dict[str, ToolRun] = {}
         self._tool_count = 0
@@ -152,8 +153,12 @@ class CallObserver(FirstHopObserver):
         if is_late and self._last is not None and not self._last.user_is_final:
             # The words of a turn may come when the next one has begun.
             turn = self._last
-        turn.user_text = frame.text.strip()
+        index, said = self._final_words
+        # A turn may come in several pieces, each of them final.
+        turn.user_text = f"{said if index == turn.index else ''} {frame.text.strip()}".strip()
         turn.user_is_final = isinstance(frame, TranscriptionFrame)
+        if turn.user_is_final:
+            self._final_words = (turn.index, turn.user_text)
         self._tell(turn)
 
     # The bot.
