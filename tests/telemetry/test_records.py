@@ -398,7 +398,7 @@ class TestReading:
                 pass
         assert not list(tmp_path.iterdir())
         sqlite3.connect(tmp_path / "other.sqlite").close()
-        with pytest.raises(VoicepipeError, match="no records of calls"):
+        with pytest.raises(VoicepipeError, match="no records of calls can be read there"):
             async with RecordReader.open(tmp_path / "other.sqlite"):
                 pass
 
