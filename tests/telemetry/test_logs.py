@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from voicepipe.phone import OpenAIRealtime
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.telemetry.logs import in_call, log_json
 from voicepipe.telemetry.recording.masking import Masking
+from voicepipe.telemetry.recording.writer import Event, Fact, Moment, Writer
 from voicepipe.transports.wav_file import WavFileTransport
 
 
@@ -106,6 +108,22 @@ async def test_what_a_call_starts_belongs_to_it(log):
         ("a task", "call-1", "CA1"),
         ("a thread", "call-1", "CA1"),
     ]
+
+
+def test_the_thread_that_writes_a_recording_belongs_to_its_call(log):
+    class FullDisk:
+        def take(self, _event: Event) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None: ...
+
+    with in_call("call-1"):
+        writer = Writer(FullDisk(), lambda: None)
+    writer.put(Fact(Moment(1, 0.0, 0), "note", b"{}"))
+    writer.close()
+    [line] = log.lines
+    assert "not recorded any further" in line["message"]
+    assert line["call"] == "call-1"
 
 
 @pytest.mark.virtual_time

@@ -43,7 +43,9 @@ _names: ContextVar[_CallNames | None] = ContextVar("voicepipe_call", default=Non
 
 @contextmanager
 def in_call(call_id: str, carrier_call_id: Callable[[], str] | str = "") -> Generator[None]:
-    """Have what is logged within it, and by all tasks and threads that are started within it, be about a call.
+    """Have what is logged within it, and by all tasks that are started within it, be about a call.
+
+    So is what `asyncio.to_thread` runs there. A `threading.Thread` of one's own knows of no call.
 
         with in_call("call-1"):
             await run(pipeline)
