@@ -329,6 +329,16 @@ class TestKilled:
                 pass
             assert (await stored(path)).call["status"] == "open"
 
+    async def test_a_call_of_another_store_of_this_process_stays_open(self, path):
+        async with RecordStore(path) as first, first.call(CallInfo(call_id="call_1")):
+            await first.written()
+            async with RecordStore(path):
+                assert (await stored(path)).call["status"] == "open"
+        async with RecordStore(path) as store:
+            store.begin(CallInfo(call_id="call_2"))
+        async with RecordStore(path):
+            assert (await stored(path, "call_2")).call["status"] == "abandoned"
+
     @pytest.mark.parametrize(
         ("age", "status"), [(timedelta(minutes=1), "open"), (timedelta(hours=1), "abandoned")]
     )
