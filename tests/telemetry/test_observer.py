@@ -243,6 +243,12 @@ class TestWhatWasHeard:
 
 @pytest.mark.virtual_time
 class TestTheRest:
+    async def test_a_call_that_is_told_twice_is_one(self, call):
+        for _ in range(2):
+            await call.see(FunctionCallInProgressFrame("weather", "call_1", {}))
+        await call.after(250, FunctionCallResultFrame("weather", "call_1", {}, "fog"))
+        assert [(tool.status, tool.ended_ms) for tool in call.notes.tools] == [("done", 250.0)]
+
     async def test_tools_with_arguments_result_and_times(self, call):
         await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
         for number in (1, 2, 3):

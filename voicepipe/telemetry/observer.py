@@ -132,6 +132,8 @@ class CallObserver(FirstHopObserver):
     def _begin(self, at_ms: float) -> Turn:
         self._last, self._turn = self._turn, Turn(self._next_index, at_ms)
         self._next_index += 1
+        # At once, so that sinks get turns in order.
+        self._tell(self._turn)
         return self._turn
 
     def _user_started(self, _frame: Frame, at_ms: float) -> None:
@@ -216,6 +218,8 @@ class CallObserver(FirstHopObserver):
     # Tools.
 
     def _called(self, frame: FunctionCallInProgressFrame, at_ms: float) -> None:
+        if frame.tool_call_id in self._tools:
+            return
         turn = self._saying or self._turn or self._begin(at_ms)
         self._tell(turn)
         tool = ToolRun(
