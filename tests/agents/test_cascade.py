@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from tests.agents.calls import call, caller, local, watch
 from tests.agents.test_tools_in_session import Desk, Sales
 from tests.agents.tone_services import ToneTTS, cascade
 from tests.support.tones import heard_in
-from voicepipe.agents import Agent, AgentSession
+from voicepipe.agents import Agent, AgentSession, function_tool
 
 
 @pytest.mark.virtual_time
@@ -36,6 +38,29 @@ async def test_a_chain_hands_over(tmp_path):
     room = caller("order four two", "hello", answer_path=tmp_path / "answer.wav")
     await call(session, Desk(Sales()), room, **cascade())
     assert heard_in(tmp_path / "answer.wav").split() == ["This", "is", "sales.", "This", "is", "sales."]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    ("result", "answer"),
+    [
+        ({"status": date(2026, 5, 1)}, "Your order 42 is 2026-05-01."),
+        (0, "About your order 42: 0."),
+        (False, "About your order 42: false."),
+        (None, "About your order 42: COMPLETED."),
+    ],
+    ids=str,
+)
+async def test_a_chain_speaks_to_whatever_a_tool_returns(tmp_path, result, answer):
+    class Orders(Agent):
+        @function_tool()
+        async def get_order_status(self, order_id: str) -> object:
+            """Look up an order."""
+            return result
+
+    room = caller("order four two", answer_path=tmp_path / "answer.wav")
+    await call(AgentSession(), Orders(instructions=""), room, **cascade())
+    assert heard_in(tmp_path / "answer.wav").casefold() == answer.casefold()
 
 
 @pytest.mark.virtual_time

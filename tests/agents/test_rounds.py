@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
@@ -89,7 +90,11 @@ class Point:
     ("result", "told", "text"),
     [
         ("words", "words", "words"),
-        (None, None, "COMPLETED"),
+        (None, "COMPLETED", "COMPLETED"),
+        (0, "0", "0"),
+        (False, "false", "false"),
+        ([], "[]", "[]"),
+        ({"at": date(2026, 5, 1)}, {"at": "2026-05-01"}, '{"at":"2026-05-01"}'),
         ({"a": [1]}, {"a": [1]}, '{"a":[1]}'),
         (Answer(words="yes"), {"words": "yes"}, '{"words":"yes"}'),
         (Point(1), {"x": 1}, '{"x":1}'),

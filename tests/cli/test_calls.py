@@ -94,6 +94,11 @@ class TestList:
         told = voicepipe("list", "--records", str(tmp_path / "none.sqlite"), code=2)
         assert "no calls were recorded there" in told
 
+    def test_what_is_no_database(self, tmp_path):
+        (tmp_path / "notes.txt").write_text("no database at all")
+        told = voicepipe("list", "--records", str(tmp_path / "notes.txt"), code=2)
+        assert "no records of calls can be read there: file is not a database" in told
+
 
 class TestShow:
     def test_what_was_said_and_heard_in_order(self, records):
@@ -185,3 +190,7 @@ class TestExport:
         assert Decimal(call["cost_known"]) == Decimal("0.0035")
         assert "at least $0.0035" in voicepipe("show", ID, "--records", str(path))
         assert "at least $0.0035" in voicepipe("list", "--records", str(path))
+
+    def test_where_it_cannot_be_written(self, records, tmp_path):
+        out = str(tmp_path / "nowhere" / "calls.json")
+        assert "nowhere" in voicepipe("export", "--records", records, "--out", out, code=2)

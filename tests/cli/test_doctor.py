@@ -285,3 +285,11 @@ class TestSurroundings:
         found = Found(tmp_path, PIPELINE, "--online")
         assert found.check("reach 127.0.0.1")[0] == "failed"
         assert "reach" not in Found(tmp_path, PIPELINE).text
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'main' was never awaited")
+def test_a_program_that_runs_when_it_is_loaded_is_told_what_to_do(tmp_path):
+    program = "import asyncio\nasync def main():\n    pass\nasyncio.run(main())\n"
+    status, why = Found(tmp_path, program).check("the file")
+    assert status == "failed"
+    assert 'put that under `if __name__ == "__main__":`' in why

@@ -170,10 +170,11 @@ async def tutorial(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     stage.names["print"] = lambda *words: printed.append(" ".join(map(str, words)))
 
     async def check() -> None:
-        ended, first, second, heard = printed
+        ended, first, second, order, heard = printed
         assert ended == "ended"
         assert first.startswith("You are the night porter")
         assert second == "Speak Spanish."
+        assert order == "Your order 12 is ready."
         assert heard.startswith("I am the local voicepipe bot.")
         assert heard_in(Path("answer.wav")) == "Your order 12 is ready."
 

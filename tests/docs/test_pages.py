@@ -9,6 +9,8 @@ import pytest
 from tests.support.documentation import PAGES, ROOT
 
 _LINK = re.compile(r"\]\(([^)#:]+?)(?:#[^)]*)?\)")
+_FILE = re.compile(r"`((?:tests|voicepipe|examples|docs)/[\w./-]+)`")
+_OF_A_NEW_BOT = {"tests/test_bot.py"}
 _PROMISE = re.compile(
     r"(?i)\b(lowest|low|ultra[- ]?low|minimal|near[- ]zero)[- ]latency\b"
     r"|\b(sub-?|under |below |(?<!no )less than |typically |typical )\d+(\.\d+)? ?(ms|milliseconds?)\b"
@@ -51,6 +53,12 @@ def test_s000_51_the_page_of_engines_leads_to_what_they_stand_on():
 def test_s000_51_every_link_leads_somewhere(page):
     links = _LINK.findall(page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page):
+    named = _FILE.findall(page.read_text("utf-8"))
+    assert [path for path in named if path not in _OF_A_NEW_BOT and not (ROOT / path).exists()] == []
 
 
 def test_s000_51_from_the_navigation_every_page_is_reached():

@@ -176,5 +176,5 @@ async def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
         names: dict = {"__name__": "readme"}
         exec(compile(code.replace("asyncio.run(main())", ""), "README.md", "exec"), names)
         await names["main"]()
-    assert capsys.readouterr().out == "ended\n"
+    assert capsys.readouterr().out == "ended all questions were asked\n"
     assert heard(read_wav(tmp_path / "answer.wav")) == "Hello! How can I help you?"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 import time
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
+import orjson
 import pytest
 from typer.testing import CliRunner
 
@@ -117,6 +120,30 @@ def test_a_story_that_differs_says_where(call: Recording):
     assert_same_story(replayed, story)
     with pytest.raises(AssertionError, match=r"\+.*LLMFullResponseStartFrame"):
         assert_same_story(replayed, story.replace("LLMFullResponseStartFrame", "NoSuchFrame", 1))
+
+
+def test_a_recording_whose_sound_is_gone_ends_the_replay(call: Recording, tmp_path: Path):
+    shutil.copytree(call.folder, tmp_path / "call")
+    (tmp_path / "call" / "sound.pcm").unlink()
+    without = Recording(tmp_path / "call")
+    with pytest.raises(FileNotFoundError, match=r"sound\.pcm"):
+        replay(without, recorded_bot(without))
+
+
+@pytest.mark.parametrize("told", [None, {"allowed": False, "of_a_later_version": 1}])
+def test_what_an_older_or_newer_recording_says_of_interruptions_is_taken(
+    call: Recording, tmp_path: Path, told: dict[str, Any] | None
+):
+    shutil.copytree(call.folder, tmp_path / "call")
+    header, *rest = (call.folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    entry = orjson.loads(header)
+    del entry["services"][0]["interruptions"]
+    if told is not None:
+        entry["services"][0]["interruptions"] = told
+    (tmp_path / "call" / "events.jsonl").write_bytes(b"".join([orjson.dumps(entry), b"\n", *rest]))
+    recording = Recording(tmp_path / "call")
+    [service] = recorded_bot(recording)()
+    assert service.interruptions == Interruptions(allowed=told is None)
 
 
 def test_a_bot_with_another_number_of_services_is_refused(call: Recording):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from voicepipe.phone import OpenAIRealtime
 from voicepipe.pipeline import Pipeline, run
 from voicepipe.telemetry.logs import in_call, log_json
 from voicepipe.telemetry.recording.masking import Masking
+from voicepipe.telemetry.recording.writer import Event, Fact, Moment, Writer
 from voicepipe.transports.wav_file import WavFileTransport
 
 
@@ -59,6 +61,14 @@ def test_numbers_cards_and_keys_are_masked(log):
         assert secret not in text
 
 
+def test_what_json_has_no_word_for_is_written_too_and_nothing_unmasked_elsewhere(log, capsys):
+    logger.bind(count=2**70, api_key="abc", where={(1, 2): "here"}).info("a file \udcff, +15550001234")
+    [line] = log.lines
+    assert line["message"] == r"a file \udcff, ***1234"
+    assert line["extra"] == {"count": str(2**70), "api_key": "•••", "where": {"(1, 2)": "here"}}
+    assert "Logging error" not in capsys.readouterr().err
+
+
 def test_patterns_of_ones_own_are_masked():
     log = Log(masking=Masking(patterns=[r"ticket \d+"]))
     logger.info("ticket 42")
@@ -98,6 +108,22 @@ async def test_what_a_call_starts_belongs_to_it(log):
         ("a task", "call-1", "CA1"),
         ("a thread", "call-1", "CA1"),
     ]
+
+
+def test_the_thread_that_writes_a_recording_belongs_to_its_call(log):
+    class FullDisk:
+        def take(self, _event: Event) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None: ...
+
+    with in_call("call-1"):
+        writer = Writer(FullDisk(), lambda: None)
+    writer.put(Fact(Moment(1, 0.0, 0), "note", b"{}"))
+    writer.close()
+    [line] = log.lines
+    assert "not recorded any further" in line["message"]
+    assert line["call"] == "call-1"
 
 
 @pytest.mark.virtual_time

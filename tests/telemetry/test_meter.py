@@ -192,6 +192,22 @@ class TestWithoutAPrice:
         with pytest.raises(SettingsError, match=r"billing\.carrier.*acme"):
             CallMeter(billing=Billing(carrier="acme"))
 
+    @pytest.mark.parametrize(
+        ("part", "provider"), [("stt", "elevenlabs"), ("tts", "deepgram"), ("carrier", "llm")]
+    )
+    def test_a_provider_that_counts_something_else_is_refused(self, part, provider):
+        with pytest.raises(SettingsError, match=rf"billing\.{part}.*'{provider}' is priced by"):
+            CallMeter(billing=Billing(**{part: provider}))
+
+    @pytest.mark.parametrize(
+        "model", ["nova-3-general", "nova-2-general", "flux-general-en", "flux-general-multi"]
+    )
+    def test_a_model_costs_the_same_under_its_long_name(self, model, warnings):
+        meter = CallMeter()
+        meter.take_metrics([words(model, 60.0)], 0.0)
+        assert meter.account(0.0).cost.stt
+        assert not warnings
+
 
 class TestCap:
     def test_it_calls_back_once(self):

@@ -168,6 +168,13 @@ class TestTurns:
         await call.after(100, UserStoppedSpeakingFrame(), final("second"))
         assert [turn.user_text for turn in call.turns] == ["first", "second"]
 
+    async def test_words_that_come_in_pieces_are_all_kept(self, call):
+        await call.see(UserStartedSpeakingFrame(), interim("Hel"), final("Hello."), interim("How"))
+        assert (call.turns[0].user_text, call.turns[0].user_is_final) == ("Hello. How", False)
+        await call.see(final("How are you?"), UserStoppedSpeakingFrame(), final("Well?"))
+        await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame(), final("Bye."))
+        assert [turn.user_text for turn in call.turns] == ["Hello. How are you? Well?", "Bye."]
+
     async def test_an_answer_in_two_responses_is_one(self, call):
         await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
         for text in ("Let me see.", "It is fog."):
@@ -236,6 +243,12 @@ class TestWhatWasHeard:
 
 @pytest.mark.virtual_time
 class TestTheRest:
+    async def test_a_call_that_is_told_twice_is_one(self, call):
+        for _ in range(2):
+            await call.see(FunctionCallInProgressFrame("weather", "call_1", {}))
+        await call.after(250, FunctionCallResultFrame("weather", "call_1", {}, "fog"))
+        assert [(tool.status, tool.ended_ms) for tool in call.notes.tools] == [("done", 250.0)]
+
     async def test_tools_with_arguments_result_and_times(self, call):
         await call.see(UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
         for number in (1, 2, 3):
@@ -246,7 +259,7 @@ class TestTheRest:
         assert [(tool.name, tool.status, tool.result, tool.ended_ms) for tool in call.notes.tools] == [
             ("weather", "done", {"fog": True}, 250.0),
             ("weather", "cancelled", None, 250.0),
-            ("weather", "cancelled", None, None),
+            ("weather", "cancelled", None, 250.0),
         ]
         assert [(tool.index, tool.turn_index, tool.arguments) for tool in call.notes.tools] == [
             (0, 0, {"n": 1}),

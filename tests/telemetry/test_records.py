@@ -209,6 +209,27 @@ class TestTrouble:
         assert [row["user_text"] for row in (await stored(path)).turns] == ["before", "after"]
         assert any("a row of turns is given up" in line for line in told)
 
+    @pytest.mark.parametrize("text", ["half a \ud800 character", 2**70], ids=["text", "number"])
+    async def test_a_value_that_the_driver_refuses_does_not_either(self, path, told, text):
+        async with RecordStore(path) as store, store.call(CallInfo(call_id="call_1")) as entry:
+            entry.turn(said(0, "before"))
+            entry.fault(Fault(text if isinstance(text, int) else 0, 1.0, str(text), is_fatal=False))
+            await store.written()
+            entry.turn(said(1, "after"))
+        call = await stored(path)
+        assert [row["user_text"] for row in call.turns] == ["before", "after"]
+        assert call.call["status"] == "ended"
+        assert any("a row of faults is given up" in line for line in told)
+
+    async def test_stores_that_open_at_once_make_the_tables_once(self, path):
+        async def begin(name: str) -> None:
+            async with RecordStore(path) as store, store.call(CallInfo(call_id=name)):
+                await store.written()
+
+        await asyncio.gather(*(begin(f"call_{number}") for number in range(6)))
+        async with RecordReader.open(path) as reader:
+            assert len(await reader.calls()) == 6
+
     async def test_too_many_rows_are_dropped_and_told_once(self, path, told, monkeypatch):
         monkeypatch.setattr("voicepipe.telemetry.records.writer._MOST_ROWS", 3)
         async with RecordStore(path) as store, store.call(CallInfo(call_id="call_1")) as entry:
@@ -308,6 +329,16 @@ class TestKilled:
                 pass
             assert (await stored(path)).call["status"] == "open"
 
+    async def test_a_call_of_another_store_of_this_process_stays_open(self, path):
+        async with RecordStore(path) as first, first.call(CallInfo(call_id="call_1")):
+            await first.written()
+            async with RecordStore(path):
+                assert (await stored(path)).call["status"] == "open"
+        async with RecordStore(path) as store:
+            store.begin(CallInfo(call_id="call_2"))
+        async with RecordStore(path):
+            assert (await stored(path, "call_2")).call["status"] == "abandoned"
+
     @pytest.mark.parametrize(
         ("age", "status"), [(timedelta(minutes=1), "open"), (timedelta(hours=1), "abandoned")]
     )
@@ -377,7 +408,7 @@ class TestReading:
                 pass
         assert not list(tmp_path.iterdir())
         sqlite3.connect(tmp_path / "other.sqlite").close()
-        with pytest.raises(VoicepipeError, match="no records of calls"):
+        with pytest.raises(VoicepipeError, match="no records of calls can be read there"):
             async with RecordReader.open(tmp_path / "other.sqlite"):
                 pass
 

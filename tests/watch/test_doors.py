@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 import aiohttp
 import pytest
 
@@ -52,6 +54,12 @@ def test_a_name_that_was_given_is_let_in_through_a_proxy():
 def test_a_token_is_known_by_itself_alone():
     assert DOORS.knows(TOKEN)
     assert not any(DOORS.knows(other) for other in ("", TOKEN[:-1], TOKEN + "x", None, 7, ["x"], "ä" * 20))
+
+
+def test_a_link_holds_any_token_as_a_browser_reads_it():
+    token = "100% secret/#token?"
+    link = Watch(token).link("http://127.0.0.1:8000")
+    assert unquote(urlsplit(link).fragment) == token
 
 
 def test_a_short_token_is_refused_and_none_is_shown():

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import orjson
 from loguru import logger
 from pipecat.services.llm_service import FunctionCallHandler, FunctionCallParams
 from pydantic import BaseModel
@@ -85,7 +86,7 @@ class Rounds:
             )
             outcome = await self._run(tool, call, params.arguments)
             properties = FunctionCallResultProperties(run_llm=outcome.replies)
-            await params.result_callback(outcome.result, properties=properties)
+            await params.result_callback(_told(outcome), properties=properties)
 
         return handle
 
@@ -154,5 +155,14 @@ def _plain(result: Any) -> Any:
     if isinstance(result, BaseModel):
         return result.model_dump(mode="json")
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
-        return dataclasses.asdict(result)
-    return result
+        result = dataclasses.asdict(result)
+    if result is None or isinstance(result, str):
+        return result
+    # Pipecat's aggregators write it as JSON themselves, and drop what they cannot write.
+    return orjson.loads(tool_output(result))
+
+
+def _told(outcome: Outcome) -> Any:
+    # To Pipecat's aggregators an empty result is none, to which nobody speaks: 0 and False are results.
+    is_told = outcome.result or not outcome.replies
+    return outcome.result if is_told else outcome.output.output or tool_output(None)

@@ -21,10 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(calls.app)
-phone_commands.register(app)
-making.add_to(app)
-
 
 class Wire(Enum):
     """The wires of the OpenAI Realtime API."""
@@ -233,6 +229,12 @@ def replay(
     except EXPECTED as error:
         fail(error)
     raise typer.Exit(code)
+
+
+# In the order of the help.
+making.add_to(app)
+phone_commands.register(app)
+app.add_typer(calls.app)
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from loguru import logger
 from rich.console import Console
 
 from voicepipe.cli.exits import EXPECTED, fail
+from voicepipe.cli.log import set_log
 
 if TYPE_CHECKING:
     from voicepipe.telemetry.records import RecordReader
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(name="calls", help="The records of calls.", no_args_is_help=True)
+
+
+@app.callback()
+def begin() -> None:
+    """The records of calls."""
+    set_log(verbose=False)
 
 
 class Status(StrEnum):
@@ -111,13 +117,15 @@ def export(
     text = _read(records, read)
     if out is None:
         sys.stdout.write(text)
-    else:
+        return
+    try:
         out.write_text(text, encoding="utf-8", newline="")
+    except EXPECTED as error:
+        fail(error)
 
 
 def _read(records: str | None, question: Callable[[RecordReader], Awaitable[T]]) -> T:
     """Ask a reader; what a person can do something about is said in one line."""
-    logger.remove()
 
     async def ask() -> T:
         from voicepipe.telemetry.records import RecordReader

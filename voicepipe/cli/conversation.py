@@ -26,6 +26,7 @@ from voicepipe.frames import (
     UserStoppedSpeakingFrame,
 )
 from voicepipe.telemetry.first_hop import FirstHopObserver
+from voicepipe.telemetry.plain import plain
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class ConversationObserver(FirstHopObserver):
         self._conversation = conversation
         self._changed = changed or (lambda: None)
         self._user: Line | None = None
+        self._user_said = ""
         self._bot: Line | None = None
         self._calls: dict[str, Line] = {}
         self._turn_ended_ms: float | None = None
@@ -98,7 +100,7 @@ class ConversationObserver(FirstHopObserver):
 
     def _user_started(self, _frame: Frame, at_ms: float) -> None:
         if self._user is None or self._user.done or self._turn_ended_ms is not None:
-            self._user = self._add(Line("user", at_ms))
+            self._user, self._user_said = self._add(Line("user", at_ms)), ""
         self._turn_ended_ms = None
 
     def _user_stopped(self, _frame: Frame, at_ms: float) -> None:
@@ -107,8 +109,11 @@ class ConversationObserver(FirstHopObserver):
     def _user_words(self, frame: TranscriptionFrame | InterimTranscriptionFrame, at_ms: float) -> None:
         line = self._user or self._add(Line("user", at_ms))
         self._user = line
-        line.text = frame.text.strip()
+        # A turn may come in several pieces, each of them final.
+        line.text = f"{self._user_said} {frame.text.strip()}".strip()
         line.done = isinstance(frame, TranscriptionFrame)
+        if line.done:
+            self._user_said = line.text
 
     def _response_started(self, _frame: Frame, _at_ms: float) -> None:
         self._bot = None
@@ -141,7 +146,7 @@ class ConversationObserver(FirstHopObserver):
     def _returned(self, frame: FunctionCallResultFrame, _at_ms: float) -> None:
         line = self._calls.pop(frame.tool_call_id, None)
         if line is not None:
-            line.text += f" = {json.dumps(frame.result, ensure_ascii=False, default=str)}"
+            line.text += f" = {json.dumps(plain(frame.result), ensure_ascii=False)}"
             line.done = True
 
     def _failed(self, frame: ErrorFrame, at_ms: float) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.meter import Account
 from voicepipe.telemetry.observer import CallNotes
+from voicepipe.telemetry.plain import plain
 
 _BAR: Final = 24
 _EVERY_SECS: Final = 0.05
@@ -116,7 +117,7 @@ def _tool(tool: ToolRun) -> Text:
         ("tool  ", "magenta"), f"{tool.name}({json.dumps(tool.arguments, ensure_ascii=False)})"
     )
     if tool.status == "done":
-        text.append(f" = {json.dumps(tool.result, ensure_ascii=False, default=str)}")
+        text.append(f" = {json.dumps(plain(tool.result), ensure_ascii=False)}")
     return text.append(f"  [{tool.status}]", style="dim") if tool.status != "done" else text
 
 

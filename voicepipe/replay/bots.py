@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +66,9 @@ def named_bot(name: str) -> MakeBot:
 
 
 def _then(recording: Recording, index: int) -> Interruptions:
-    return Interruptions(**recording.header["services"][index]["interruptions"])
+    told = recording.header["services"][index].get("interruptions", {})
+    known = {one.name for one in fields(Interruptions)}
+    return Interruptions(**{name: value for name, value in told.items() if name in known})
 
 
 def _openai(recording: Recording, index: int, interruptions: Interruptions) -> RealtimeService:

@@ -127,13 +127,16 @@ class _Player:
         return Replayed(entries, _hash(entries), result, duration_ms, self._script.not_replayed())
 
     async def _act(self, worker: PipelineWorker) -> None:
-        for at_ms, step in self._script.steps(self._epoch_ms):
-            await self._until(at_ms)
-            await self._take(step)
-        await self._until(self._script.end_ms)
-        for wire in self._wires:
-            wire.over()
-        await worker.queue_frame(EndFrame())
+        try:
+            for at_ms, step in self._script.steps(self._epoch_ms):
+                await self._until(at_ms)
+                await self._take(step)
+            await self._until(self._script.end_ms)
+        finally:
+            # Also where the recording cannot be read any further: nobody else would end the pipeline.
+            for wire in self._wires:
+                wire.over()
+            await worker.queue_frame(EndFrame())
 
     async def _until(self, at_ms: float) -> None:
         await asyncio.sleep(max(0.0, (self._epoch_ms + at_ms - _now_ms()) / 1000))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import orjson
 from loguru import logger
 
+from voicepipe.telemetry.plain import plain
 from voicepipe.telemetry.recording.masking import Masking
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ _names: ContextVar[_CallNames | None] = ContextVar("voicepipe_call", default=Non
 
 @contextmanager
 def in_call(call_id: str, carrier_call_id: Callable[[], str] | str = "") -> Generator[None]:
-    """Have what is logged within it, and by all tasks and threads that are started within it, be about a call.
+    """Have what is logged within it, and by all tasks that are started within it, be about a call.
+
+    So is what `asyncio.to_thread` runs there. A `threading.Thread` of one's own knows of no call.
 
         with in_call("call-1"):
             await run(pipeline)
@@ -114,8 +117,8 @@ class _JsonLines:
         return text + "\n"
 
     def _plain(self, line: dict[str, Any]) -> dict[str, Any]:
-        time, rest = line.pop("time"), orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
-        return {"time": time, **self._matcher.value(_without_numbers(orjson.loads(rest)))}
+        time = line.pop("time")
+        return {"time": time, **self._matcher.value(_without_numbers(plain(line)))}
 
 
 def _without_numbers(value: Any) -> Any:

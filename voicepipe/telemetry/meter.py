@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from loguru import logger
 from pipecat.metrics.metrics import (
@@ -37,6 +37,13 @@ from voicepipe.telemetry.pricing import DEFAULT_PRICING, Pricing
 from voicepipe.telemetry.rates import PricingUnit, ProviderPricing, Rates, price
 from voicepipe.telemetry.tokens import TokenKind, usage_of
 from voicepipe.telemetry.usage import Ledger, Used
+
+_COUNTED: Final = {
+    "stt": PricingUnit.MINUTE,
+    "tts": PricingUnit.THOUSAND_CHARS,
+    "carrier": PricingUnit.MINUTE,
+}
+"""What is counted of each part but the engine, which has tokens or minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +102,8 @@ class CallMeter:
         on_cap: Called once, with the account, when what is known of the cost reaches the cap.
 
     Raises:
-        SettingsError: A cap that is no number above zero, or a provider that is not in the price list.
+        SettingsError: A cap that is no number above zero, or a provider that is not in the price list or has
+            another unit.
     """
 
     def __init__(
@@ -113,6 +121,12 @@ class CallMeter:
             if provider is not None and provider not in pricing:
                 raise SettingsError(
                     f"billing.{name}", f"{provider!r} is not in the price list; add its prices"
+                )
+            unit = _COUNTED.get(name)
+            if provider is not None and unit is not None and pricing[provider].unit != unit:
+                raise SettingsError(
+                    f"billing.{name}",
+                    f"{provider!r} is priced by {pricing[provider].unit}, and this by {unit}",
                 )
         self._cap = None if cap is None else price(cap, "cap")
         if self._cap == 0:

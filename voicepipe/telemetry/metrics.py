@@ -6,7 +6,6 @@ Needs the extra `scale`. Names of callers, ids of calls and words are never labe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.latency import BOUNDS_MS, split_of
 from voicepipe.telemetry.links import LinkFate, LinkWatch
 from voicepipe.telemetry.meter import Account, CallMeter
+from voicepipe.telemetry.newest_turns import NewestTurns
 from voicepipe.telemetry.observer import CallObserver
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _QUEUES: Final = ("service", "carrier", "recording")
 _BUCKETS: Final = tuple(bound / 1000 for bound in BOUNDS_MS)
-_STILL_CHANGING: Final = 2
-"""A turn's answer may be cut when the next one begins, so the two newest turns are not counted yet."""
 
 
 class CallMetrics:
@@ -150,15 +148,14 @@ class _Counting:
 
     def __init__(self, metrics: CallMetrics) -> None:
         self._metrics = metrics
-        self._turns: dict[int, Turn] = {}
+        self._turns = NewestTurns()
         self._tokens: dict[tuple[str, str], int] = {}
         self._dollars = 0.0
         self._call_secs = 0.0
 
     def turn(self, turn: Turn) -> None:
-        self._turns[turn.index] = replace(turn)
-        while len(self._turns) > _STILL_CHANGING:
-            self._count(self._turns.pop(min(self._turns)))
+        for over in self._turns.take(turn):
+            self._count(over)
 
     def tool(self, tool: ToolRun) -> None:
         if tool.status == "running":
@@ -182,9 +179,8 @@ class _Counting:
         self._call_secs = account.call_secs
 
     def ended(self, how: str) -> None:
-        for turn in self._turns.values():
+        for turn in self._turns.rest():
             self._count(turn)
-        self._turns.clear()
         self._metrics.calls.labels(how).inc()
         self._metrics.call_secs.inc(self._call_secs)
 

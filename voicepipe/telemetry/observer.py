@@ -64,6 +64,7 @@ class CallObserver(FirstHopObserver):
         self._last: Turn | None = None
         self._saying: Turn | None = None
         self._user_speaks = False
+        self._final_words = (-1, "")
         self._next_index = 0
         self._tools: dict[str, ToolRun] = {}
         self._tool_count = 0
@@ -111,7 +112,7 @@ class CallObserver(FirstHopObserver):
         self._is_finished = True
         self.meter.ended(now_secs)
         for tool in self._tools.values():
-            tool.status = "cancelled"
+            tool.status, tool.ended_ms = "cancelled", self._since_start_ms()
             self._sink.tool(tool)
         self._tools.clear()
         account = self.meter.account(now_secs)
@@ -131,6 +132,8 @@ class CallObserver(FirstHopObserver):
     def _begin(self, at_ms: float) -> Turn:
         self._last, self._turn = self._turn, Turn(self._next_index, at_ms)
         self._next_index += 1
+        # At once, so that sinks get turns in order.
+        self._tell(self._turn)
         return self._turn
 
     def _user_started(self, _frame: Frame, at_ms: float) -> None:
@@ -152,8 +155,12 @@ class CallObserver(FirstHopObserver):
         if is_late and self._last is not None and not self._last.user_is_final:
             # The words of a turn may come when the next one has begun.
             turn = self._last
-        turn.user_text = frame.text.strip()
+        index, said = self._final_words
+        # A turn may come in several pieces, each of them final.
+        turn.user_text = f"{said if index == turn.index else ''} {frame.text.strip()}".strip()
         turn.user_is_final = isinstance(frame, TranscriptionFrame)
+        if turn.user_is_final:
+            self._final_words = (turn.index, turn.user_text)
         self._tell(turn)
 
     # The bot.
@@ -211,6 +218,8 @@ class CallObserver(FirstHopObserver):
     # Tools.
 
     def _called(self, frame: FunctionCallInProgressFrame, at_ms: float) -> None:
+        if frame.tool_call_id in self._tools:
+            return
         turn = self._saying or self._turn or self._begin(at_ms)
         self._tell(turn)
         tool = ToolRun(

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import orjson
 from pipecat.metrics.metrics import LLMUsageMetricsData, MetricsData
 
 from voicepipe.realtime.usage import TranscriptionTokensMetricsData
@@ -18,6 +16,8 @@ from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.latency import split_of
 from voicepipe.telemetry.links import LinkFate
 from voicepipe.telemetry.meter import Account
+from voicepipe.telemetry.newest_turns import NewestTurns
+from voicepipe.telemetry.plain import as_json, plain
 from voicepipe.telemetry.recording.masking import Matcher
 from voicepipe.telemetry.tokens import usage_of
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 Attributes = Mapping[str, str | bool | int | float]
-
-_STILL_CHANGING: Final = 2
-"""A turn's answer may be cut when the next one begins, so the two newest turns are open."""
 
 
 class CallSpans:
@@ -47,7 +44,8 @@ class CallSpans:
         self._matcher = matcher
         self._began_ns = 0
         self._call: Span | None = None
-        self._turns: dict[int, tuple[Turn, Span]] = {}
+        self._turns = NewestTurns()
+        self._open: dict[int, Span] = {}
         self._ends: dict[int, float] = {}
         self._tools: dict[int, Span] = {}
         self._response: Span | None = None
@@ -88,8 +86,8 @@ class CallSpans:
     def end(self, now_ms: float, end: tuple[str, str] | None) -> None:
         """End all spans."""
         self.response_ended(now_ms)
-        for index in list(self._turns):
-            self._end_turn(index)
+        for turn in self._turns.rest():
+            self._end_turn(turn)
         call = self._call_span()
         how, reason = end or ("failed", "")
         call.set_attribute("voicepipe.call.end", how)
@@ -125,27 +123,27 @@ class CallSpans:
 
     def turn(self, turn: Turn) -> None:
         """Take a turn as it is now; its span ends when it does not change any more."""
-        span = self._turn_span(turn)
-        self._turns[turn.index] = (replace(turn), span)
-        while len(self._turns) > _STILL_CHANGING:
-            self._end_turn(min(self._turns))
+        over = self._turns.take(turn)
+        if turn.index in self._turns:
+            self._turn_span(turn)
+        for one in over:
+            self._end_turn(one)
 
     def _turn_span(self, turn: Turn) -> Span:
-        known = self._turns.get(turn.index)
-        if known is not None:
-            return known[1]
-        span = self._child("turn", self._call_span(), turn.started_ms, {"voicepipe.turn.index": turn.index})
-        self._turns[turn.index] = (replace(turn), span)
+        span = self._open.get(turn.index)
+        if span is None:
+            about = {"voicepipe.turn.index": turn.index}
+            span = self._open[turn.index] = self._child("turn", self._call_span(), turn.started_ms, about)
         return span
 
     def _reaches(self, index: int, at_ms: float) -> None:
         """What belongs to a turn went on until then, and so did the turn."""
         self._ends[index] = max(self._ends.get(index, 0.0), at_ms)
 
-    def _end_turn(self, index: int) -> None:
-        turn, span = self._turns.pop(index)
+    def _end_turn(self, turn: Turn) -> None:
+        span = self._open.pop(turn.index)
         times = (turn.started_ms, turn.user_stopped_ms, turn.bot_started_ms, turn.bot_stopped_ms)
-        end_ms = max(self._ends.pop(index, 0.0), *(at_ms for at_ms in times if at_ms is not None))
+        end_ms = max(self._ends.pop(turn.index, 0.0), *(at_ms for at_ms in times if at_ms is not None))
         span.set_attributes(
             {
                 "voicepipe.turn.interrupted": turn.is_interrupted,
@@ -242,16 +240,16 @@ class CallSpans:
         del self._tools[tool.index]
         span.set_attribute("voicepipe.tool.status", tool.status)
         if self._content is not None and tool.status == "done":
-            span.set_attribute("gen_ai.tool.call.result", _json(self._content.value(tool.result)))
+            span.set_attribute("gen_ai.tool.call.result", _json(self._content.value(plain(tool.result))))
         end_ms = tool.started_ms if tool.ended_ms is None else tool.ended_ms
         self._reaches(tool.turn_index, end_ms)
         span.end(self._at(end_ms))
 
     def _tool_span(self, tool: ToolRun) -> Span:
-        known = self._turns.get(tool.turn_index)
+        turn = self._open.get(tool.turn_index)
         span = self._child(
             f"execute_tool {tool.name}",
-            self._call_span() if known is None else known[1],
+            self._call_span() if turn is None else turn,
             tool.started_ms,
             {
                 "gen_ai.operation.name": "execute_tool",
@@ -261,7 +259,9 @@ class CallSpans:
             },
         )
         if self._content is not None:
-            span.set_attribute("gen_ai.tool.call.arguments", _json(self._content.value(tool.arguments)))
+            span.set_attribute(
+                "gen_ai.tool.call.arguments", _json(self._content.value(plain(tool.arguments)))
+            )
         self._tools[tool.index] = span
         return span
 
@@ -316,7 +316,7 @@ def _message(role: str, text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return as_json(value).decode()
 
 
 def _given(attributes: Attributes) -> dict[str, str | bool | int | float]:

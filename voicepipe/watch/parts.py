@@ -8,6 +8,7 @@ from typing import Any, Final
 from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.links import LinkFate
 from voicepipe.telemetry.meter import Account
+from voicepipe.telemetry.plain import plain
 from voicepipe.telemetry.recording.masking import Matcher
 
 _LONGEST_TEXT: Final = 4000
@@ -118,6 +119,5 @@ def _short(text: str, matcher: Matcher) -> str:
 
 def _json(value: Any, matcher: Matcher) -> str:
     if isinstance(value, str):
-        return _short(value, matcher)
-    plain = json.loads(json.dumps(value, default=str))
-    return _short(json.dumps(matcher.value(plain), ensure_ascii=False), matcher)
+        return _short(plain(value), matcher)
+    return _short(json.dumps(matcher.value(plain(value)), ensure_ascii=False), matcher)

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from aiohttp import WSMsgType, web
 from loguru import logger
@@ -80,7 +81,7 @@ class Watch:
 
     def link(self, origin: str) -> str:
         """Return the page's address with the token, for somebody's browser: behind `#`, so no server is sent it."""
-        return f"{origin.rstrip('/')}/calls#{self._doors.token}"
+        return f"{origin.rstrip('/')}/calls#{quote(self._doors.token, safe='')}"
 
     @property
     def watchers(self) -> int:

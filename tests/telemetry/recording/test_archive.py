@@ -96,6 +96,16 @@ def test_what_is_no_zip_is_no_recording(tmp_path: Path, content: bytes):
         Recording(path)
 
 
+def test_a_zip_that_was_damaged_says_so(zipped: Path):
+    whole = zipped.read_bytes()
+    for at in range(100, len(whole) - 1000, len(whole) // 20):
+        damaged = bytearray(whole)
+        damaged[at : at + 100] = (byte ^ 255 for byte in whole[at : at + 100])
+        zipped.write_bytes(damaged)
+        with pytest.raises(RecordingError, match=r"call\.zip: is no recording: it cannot be unpacked"):
+            Recording(zipped)
+
+
 @pytest.mark.virtual_time
 async def test_a_recorder_makes_it_when_the_call_is_over(tmp_path: Path):
     digits = "my card is four one one one one one one one one one one one one one one one"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -13,13 +16,17 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from loguru import logger
+from pipecat.observers.base_observer import FramePushed
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from tests.support.scripted_bot import conversation, sound
 from tests.support.tones import heard, spoken
 from tests.telemetry.recording.recorded import recorded_call
-from voicepipe.frames import EndFrame, LLMUpdateSettingsFrame
+from voicepipe.frames import EndFrame, InputAudioRawFrame, LLMUpdateSettingsFrame
 from voicepipe.telemetry.recording import MASK, CallRecorder, Recording, RecordingError
 from voicepipe.telemetry.recording.page import page_of
+from voicepipe.telemetry.recording.tracks import _take_room
 from voicepipe.transports.sound import Sound
 from voicepipe.transports.wav_file import Question
 
@@ -97,6 +104,48 @@ async def test_a_folder_with_a_recording_is_not_written_over(tmp_path: Path):
         assert result.reason == "ended", "a call is worth more than its recording"
     assert (tmp_path / "call" / "events.jsonl").read_bytes() == before
     assert first.is_whole
+
+
+@pytest.mark.virtual_time
+async def test_a_disk_that_is_full_at_the_end_costs_the_tracks_alone(tmp_path: Path, monkeypatch):
+    told: list[str] = []
+    number = logger.add(lambda message: told.append(str(message)), level="ERROR", format="{message}")
+
+    def no_room(_file: object, size: int) -> None:
+        raise OSError(errno.ENOSPC, f"no room for {size} bytes")
+
+    with monkeypatch.context() as full:
+        full.setattr("voicepipe.telemetry.recording.tracks._take_room", no_room)
+        async with recorded_call(tmp_path / "call") as (recording, _, result):
+            assert result.reason == "ended"
+    logger.remove(number)
+    assert any("audio.wav" in line for line in told)
+    assert sorted(file.name for file in recording.folder.iterdir()) == ["events.jsonl", "sound.pcm"]
+    assert recording.is_whole
+    assert recording.tracks.is_file(), "made when there is room again"
+
+
+def test_the_tracks_have_their_room_before_they_are_mapped():
+    """A hole in a file that is mapped kills the process when the disk has no room for what is written there."""
+    file = io.BytesIO()
+    _take_room(file, 3_000_000)
+    assert file.getvalue() == bytes(3_000_000)
+
+
+@pytest.mark.virtual_time
+async def test_sound_of_half_a_sample_too_much_is_heard_all_the_same(tmp_path: Path):
+    recorder = CallRecorder(tmp_path / "call")
+    end = FrameProcessor()
+    await recorder.on_pipeline_started()
+    for _ in range(50):
+        frame = InputAudioRawFrame(b"\x00\x20" * 320 + b"\x00", 16000, 1)
+        await asyncio.sleep(0.02)
+        pushed = FramePushed(end, end, frame, FrameDirection.DOWNSTREAM, timestamp=0)
+        await recorder.on_push_frame(pushed)
+    await recorder.cleanup()
+    await end.cleanup()
+    caller = stereo(tmp_path / "call" / "audio.wav")[:, 0]
+    assert np.count_nonzero(caller == 0x2000) >= 49 * 320
 
 
 DYING = """

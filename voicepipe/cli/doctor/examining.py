@@ -84,8 +84,16 @@ async def examined(path: Path, *, local: bool, online: bool) -> Findings:
         )
     if isinstance(outcome, Exception):
         what = "the bot" if findings.style else "the file"
-        findings.add(what, "failed", f"{type(outcome).__name__}: {outcome}")
+        findings.add(what, "failed", _told(outcome, path))
     return findings
+
+
+def _told(error: Exception, path: Path) -> str:
+    if isinstance(error, RuntimeError) and "asyncio.run()" in str(error):
+        return (
+            f'{path.name} runs its bot as soon as it is loaded; put that under `if __name__ == "__main__":`'
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 async def _examine(

@@ -6,17 +6,20 @@ import mmap
 import shutil
 import weakref
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.recording.archive import unpack
 from voicepipe.telemetry.recording.entries import EntryFile, RecordingError, entries_of
 from voicepipe.telemetry.recording.layout import EVENTS, FORMAT, SOUND, TRACKS, VERSION, Entry
 
+_NO_ZIP: Final = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
+"""Of a damaged one its library may raise what is under it, and of an encrypted one a `RuntimeError`."""
 T = TypeVar("T", Turn, ToolRun, Fault)
 
 
@@ -144,7 +147,7 @@ class Recording:
 def _unpacked(path: Path) -> Path:
     try:
         return unpack(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except _NO_ZIP as error:
         raise RecordingError(f"{path}: is no recording: it cannot be unpacked ({error})") from None
 
 

@@ -7,14 +7,13 @@ import platform
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from loguru import logger
 from pipecat.observers.base_observer import FramePushed
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -35,9 +34,11 @@ from voicepipe.telemetry.calls import CallInfo, Fault, ToolRun, Turn
 from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.telemetry.meter import Account, CallMeter
 from voicepipe.telemetry.observer import CallObserver
+from voicepipe.telemetry.plain import as_json
 from voicepipe.telemetry.recording.archive import archive_of, pack
+from voicepipe.telemetry.recording.entries import RecordingError
 from voicepipe.telemetry.recording.frames import KINDS, fields_of
-from voicepipe.telemetry.recording.layout import FORMAT, VERSION, Kind
+from voicepipe.telemetry.recording.layout import FORMAT, TRACKS, VERSION, Kind
 from voicepipe.telemetry.recording.masking import Masking
 from voicepipe.telemetry.recording.scribe import CallScribe
 from voicepipe.telemetry.recording.tracks import write_tracks
@@ -172,12 +173,19 @@ class CallRecorder(FirstHopObserver):
 
         def finish() -> None:
             files.close()
-            write_tracks(self.folder)
+            self._write_tracks()
             if self._zip:
                 self._pack()
 
         self._writer = Writer(CallScribe(files, self._masking.matcher()), finish)
         self._fact("header", self._header())
+
+    def _write_tracks(self) -> None:
+        try:
+            write_tracks(self.folder)
+        except (OSError, RecordingError) as error:
+            # A reader makes them of what is there, once it is asked for them.
+            logger.error(f"the recording has no {TRACKS} yet: {self.folder}: {error}")
 
     def _pack(self) -> None:
         try:
@@ -283,7 +291,8 @@ class CallRecorder(FirstHopObserver):
 
     def tool(self, tool: ToolRun) -> None:
         """Take a call of a function."""
-        self._fact("tool", self._on_our_axis(asdict(tool)))
+        # Not `asdict`, which copies deeply: what a function gives may not be copied.
+        self._fact("tool", self._on_our_axis({one.name: getattr(tool, one.name) for one in fields(tool)}))
 
     def fault(self, fault: Fault) -> None:
         """Take an error."""
@@ -326,8 +335,7 @@ class CallRecorder(FirstHopObserver):
 
     def _fact(self, kind: Kind, fields: Mapping[str, Any]) -> None:
         # Made plain at once: what a frame holds may be changed by whoever gets it next.
-        plain = orjson.dumps(fields, default=str, option=orjson.OPT_NON_STR_KEYS)
-        self._put(Fact(self._moment(), kind, plain))
+        self._put(Fact(self._moment(), kind, as_json(fields)))
 
     def _put(self, event: Event) -> None:
         if self._writer is not None and not self._is_over:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ _WINDOW_MS: Final = 1000.0
 _HURRY_MS: Final = 100.0
 """A caller who is so far ahead is no clock that runs fast, but a file that is read without waiting."""
 _LATE_MARK_MS: Final = 2000.0
+_BLOCK_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -227,28 +228,43 @@ def write_tracks(folder: Path) -> Path:
     """
     events, path = Recording(folder).folder / EVENTS, folder / TRACKS
     part = path.with_name(path.name + ".part")
+    try:
+        _write_tracks(events, folder / SOUND, part)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _write_tracks(events: Path, sound_file: Path, path: Path) -> None:
     said, last_ms = Said(), 0.0
     for entry in entries_of(events):
         last_ms = max(last_ms, entry["t"])
         if entry["k"] == "sound" and entry["who"] == "caller":
             said.arrived(entry)
     length = round(last_ms * TRACK_RATE / 1000)
-    with part.open("wb") as file:
+    with path.open("wb") as file:
         file.write(wav_header(2 * 2 * length, TRACK_RATE, 2))
-        file.truncate(44 + 4 * length)
+        _take_room(file, 4 * length)
     if length:
-        both = np.memmap(part, np.int16, "r+", offset=44, shape=(length, 2))
-        with (folder / SOUND).open("rb") as sound:
+        both = np.memmap(path, np.int16, "r+", offset=44, shape=(length, 2))
+        with sound_file.open("rb") as sound:
             _fill(both, said, heard_pieces(entries_of(events)), sound.fileno())
         both.flush()
-    os.replace(part, path)
-    return path
+
+
+def _take_room(file: BinaryIO, size: int) -> None:
+    """Add silence that is on the disk: a write to mapped memory for which a full disk has no room kills the process."""
+    while size > 0:
+        size -= file.write(bytes(min(size, _BLOCK_BYTES)))
 
 
 def _fill(both: NDArray[np.int16], said: Said, heard: Iterable[Piece], sound: int) -> None:
     caller, bot = _Track(both[:, 0]), _Track(both[:, 1])
     for start_ms, (offset, size), rate in said.pieces():
-        caller.place(start_ms, _read(sound, offset, size), rate)
+        # Whole samples: of the last one of a chunk a byte may be missing.
+        caller.place(start_ms, _read(sound, offset, size // 2 * 2), rate)
     caller.flush()
     for piece in heard:
         size = min(2 * round(piece.played_ms * piece.sample_rate / 1000), piece.sound[1])

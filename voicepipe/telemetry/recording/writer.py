@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
@@ -129,7 +131,9 @@ class Writer:
         self._put_bytes = 0
         self._taken_bytes = 0
         self._has_failed = False
-        self._thread = threading.Thread(target=self._run, name="call recording", daemon=True)
+        # In the context of the call, so that what is logged there is about it.
+        run = partial(copy_context().run, self._run)
+        self._thread = threading.Thread(target=run, name="call recording", daemon=True)
         self._thread.start()
 
     @property

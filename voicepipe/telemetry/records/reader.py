@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, inspect, select
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from voicepipe.errors import VoicepipeError
@@ -82,8 +82,7 @@ class RecordReader:
             raise FileNotFoundError(f"{path}: no calls were recorded there")
         database = Database(url)
         try:
-            async with database.engine.connect() as connection:
-                await _check(connection)
+            async with _connected(database) as connection:
                 yield RecordReader(connection)
         finally:
             await database.close()
@@ -136,11 +135,15 @@ class RecordReader:
         return [dict(row._mapping) for row in await self._connection.execute(query)]  # pyright: ignore[reportPrivateUsage]
 
 
-async def _check(connection: AsyncConnection) -> None:
-    try:
-        await connection.execute(select(tables.versions.c.version))
-    except (OperationalError, ProgrammingError) as error:
-        raise VoicepipeError(f"there are no records of calls in this database: {error.orig}") from None
+@asynccontextmanager
+async def _connected(database: Database) -> AsyncGenerator[AsyncConnection]:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(database.engine.connect())
+            await connection.execute(select(tables.versions.c.version))
+        except DatabaseError as error:
+            raise VoicepipeError(f"no records of calls can be read there: {error.orig}") from None
+        yield connection
 
 
 def _has_events(connection: Connection) -> bool:

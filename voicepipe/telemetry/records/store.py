@@ -27,6 +27,8 @@ from voicepipe.telemetry.records.writer import RowWriter
 _HEARTBEAT_SECS: Final = 60.0
 _GIVEN_UP: Final = timedelta(minutes=5)
 """After so long without a sign of life a call of another machine counts as left open."""
+_open_here: Final[set[str]] = set()
+"""The runs of the stores that this process has open. Another process may have had its number before."""
 
 
 class CallEntry:
@@ -159,18 +161,23 @@ class RecordStore:
         self._database = database = Database(self._url)
         try:
             async with database.engine.begin() as connection:
+                if file_of(self._url) is not None:
+                    # Of two processes that start at once, one makes the tables.
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
                 await connection.run_sync(tables.metadata.create_all)
                 await _bring_up_to_date(connection)
                 await self._mark_abandoned(connection)
         except BaseException:
             await database.close()
             raise
+        _open_here.add(self._run_id)
         self._writer = RowWriter(database.engine, heartbeat_secs=_HEARTBEAT_SECS, beat=self._beat)
         self._writer.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what waits and close the database."""
+        _open_here.discard(self._run_id)
         if self._writer is not None:
             await self._writer.close()
         if self._database is not None:
@@ -234,7 +241,10 @@ class RecordStore:
         calls = tables.calls
         columns = (calls.c.id, calls.c.host, calls.c.pid, calls.c.run_id, calls.c.seen_at)
         for row in await connection.execute(select(*columns).where(calls.c.status == "open")):
-            is_dead = row.host == self._host and (row.pid == self._pid or not _is_alive(row.pid))
+            is_ours = row.pid == self._pid
+            is_dead = row.host == self._host and (
+                row.run_id not in _open_here if is_ours else not _is_alive(row.pid)
+            )
             if is_dead or datetime.now(UTC) - row.seen_at > _GIVEN_UP:
                 found = {"status": "abandoned", "ended_at": row.seen_at, "end_reason": "process_died"}
                 await connection.execute(update(calls).where(calls.c.id == row.id).values(found))

@@ -8,12 +8,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from voicepipe.errors import SettingsError, VoicepipeError
+from voicepipe.telemetry.plain import as_json
 
 VARIABLE: Final = "VOICEPIPE_RECORDS"
 """The environment variable that names the place for all who name none."""
@@ -77,7 +77,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url, json_serializer=_as_json)
+        self.engine: AsyncEngine = create_async_engine(url, json_serializer=_json)
         """What connects to it."""
         self._threads: list[Thread] = []
         if self.engine.dialect.name == "sqlite":
@@ -102,9 +102,5 @@ class Database:
         cursor.close()
 
 
-def _as_json(value: Any) -> str:
-    # What a function gives may hold anything.
-    try:
-        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:
-        return orjson.dumps(str(value)).decode()
+def _json(value: Any) -> str:
+    return as_json(value).decode()

@@ -27,6 +27,8 @@ _ORDER: Final = (calls, turns, tools, faults, events, usage)
 """A call's row goes first: the others name it."""
 _PASSING: Final = (OperationalError, InterfaceError, SQLTimeoutError, OSError)
 """A database that is locked, full or away for a while."""
+_NEVER: Final = (SQLAlchemyError, ValueError, OverflowError)
+"""A row that no database will take; a driver says of its values what Python says of them."""
 _MOST_ROWS: Final = 10_000
 _FIRST_RETRY_SECS: Final = 0.5
 _LONGEST_RETRY_SECS: Final = 30.0
@@ -152,7 +154,7 @@ class RowWriter:
                         await _upsert(connection, table, list(rows.values()))
         except _PASSING:
             raise
-        except SQLAlchemyError:
+        except _NEVER:
             await self._write_one_by_one(taken)
 
     async def _write_one_by_one(self, taken: Mapping[str, Mapping[_Key, Row]]) -> None:
@@ -164,7 +166,7 @@ class RowWriter:
                         await _upsert(connection, table, [row])
                 except _PASSING:
                     raise
-                except SQLAlchemyError as error:
+                except _NEVER as error:
                     self._dropped += 1
                     logger.error(f"call records: a row of {table.name} is given up: {_brief(error)}")
 
