@@ -289,6 +289,19 @@ class TestAgents:
         )
         assert agent.system_prompt == 'Say {"a": 1} to Ada, {unknown}.'
 
+    def test_the_gaps_of_all_texts_are_filled(self):
+        names = ("system_prompt", "first_message", "voicemail_message", "max_call_message")
+        made = (
+            FakeCarrier("plivo")
+            .phone()
+            .agent(
+                engine=OpenAIRealtime(api_key="k"),
+                variables={"name": "Ada"},
+                **dict.fromkeys(names, "{name}!"),
+            )
+        )
+        assert [getattr(made, name) for name in names] == ["Ada!"] * 4
+
     def test_what_does_not_fit_together_is_said(self):
         phone = FakeCarrier("plivo").phone()
         made = OpenAIRealtime(api_key="k")

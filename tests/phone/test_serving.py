@@ -11,7 +11,7 @@ from loguru import logger
 
 from tests.support.phones import FakeCarrier
 from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError
-from voicepipe.phone import OpenAIRealtime, Phone, Twilio
+from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits, Twilio
 
 pytestmark = pytest.mark.virtual_time
 
@@ -86,6 +86,43 @@ async def test_a_public_address_without_tls_is_said(address, is_said):
     finally:
         logger.remove(sink)
     assert any("public_url: carriers open media streams over TLS" in line for line in lines) is is_said
+
+
+@pytest.mark.parametrize("name", ["calls", "call_secs"])
+@pytest.mark.parametrize("value", [0, -1, "5", None, float("nan")])
+def test_a_bound_that_is_none_is_said(name, value):
+    with pytest.raises(SettingsError, match=rf"limits\.{name}: .* is no number above 0"):
+        PhoneLimits(**{name: value})
+    if value is not None:
+        with pytest.raises(SettingsError, match=r"max_call_secs: .* is no number above 0"):
+            FakeCarrier("twilio").phone().agent(max_call_secs=value)
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["15550001234", 15550001234, "+1555", "+1\u0665\u0665\u0665\u0660\u0660\u0660\u0661", "+1 555 000 1234"],
+)
+def test_a_number_in_another_form_is_said(number):
+    with pytest.raises(SettingsError, match=r"phone_number: .* is no number like '\+15550001234'"):
+        Phone(carrier=FakeCarrier("twilio").carrier(), phone_number=number)
+
+
+async def test_a_proxy_that_changes_the_address_is_said_once():
+    """The carrier signs the address at which it reaches the phone, not the one that is behind the proxy."""
+    lines = []
+    sink = logger.add(lines.append, level="WARNING")
+    try:
+        async with FakeCarrier("twilio") as far:
+            phone = far.phone(public_url="https://bot.example.com")
+            async with phone.serving(silent_agent(phone), port=0) as door:
+                for _ in range(2):
+                    fields = far.ringing(far.new_id())
+                    assert await far.tell(f"{door.local_url}/twilio/voice", fields) == (403, "")
+    finally:
+        logger.remove(sink)
+    [line] = [line for line in lines if "signature" in line]
+    assert "not twilio's for https://bot.example.com/twilio/voice with" in line
+    assert "pass public_url" in line
 
 
 async def test_a_phone_that_just_begins_to_serve_serves_already():

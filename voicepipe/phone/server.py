@@ -245,10 +245,23 @@ class PhoneServer:
     def _check(self, webhook: Webhook) -> None:
         if not self._checks_signatures:
             return
-        mark = self._carrier.verify(webhook, time.time())
+        try:
+            mark = self._carrier.verify(webhook, time.time())
+        except WebhookRefusedError as refusal:
+            self._say_once_why(refusal, webhook)
+            raise
         # Markup may be fetched again; all else happens once.
         if webhook.kind != "markup" and not self._repeats.is_new(mark):
             raise WebhookRefusedError("replay")
+
+    def _say_once_why(self, refusal: WebhookRefusedError, webhook: Webhook) -> None:
+        # Most often it is the carrier all the same, with another key or at another address than we know of.
+        if str(refusal) == "signature" and not self.refusals["signature"]:
+            address = one_line(webhook.url.partition("?")[0])
+            logger.warning(
+                f"a webhook was refused: its signature is not {self._carrier.name}'s for {address} with the key that "
+                "the phone has; behind a proxy that changes the address, pass public_url"
+            )
 
     def _public_origin(self, request: web.Request) -> str:
         if self._public_url:
