@@ -45,6 +45,12 @@ async def test_what_is_no_port_is_said(port, monkeypatch):
         await phone.serve()
 
 
+@pytest.mark.parametrize("host", ["203.0.113.9", "http://127.0.0.1", "::zz"])
+async def test_what_is_no_address_of_the_machine_is_said(host):
+    with pytest.raises(SettingsError, match=r"host: .* is no address of this machine"):
+        await FakeCarrier("twilio").phone().serve(host=host, port=0)
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -263,6 +263,17 @@ async def test_a_call_handed_on_says_so_also_if_its_stream_ends_before_the_carri
     assert (result.status, result.reason) == ("completed", "transferred")
 
 
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_on_hold_is_not_handed_to_anybody_else(carrier):
+    async with talking(FakeCarrier(carrier)) as talk:
+        await talk.running.transfer(PERSON, mode="warm")
+        with pytest.raises(PhoneError, match="being transferred already|has no stream"):
+            await talk.running.transfer("+15550004444")
+        assert talk.running.is_on_hold
+        await talk.call.until_ended()
+        await talk.running.hang_up()
+
+
 async def test_a_sort_of_transfer_that_there_is_not_is_said():
     async with talking(FakeCarrier("twilio")) as talk:
         with pytest.raises(SettingsError, match="mode: 'blind' is neither 'cold' nor 'warm'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -156,6 +157,7 @@ class PhoneServer:
 
         Raises:
             PortTakenError: Another program has the port.
+            SettingsError: The host is none of this machine.
         """
         app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[self._doorway.middleware])
         name = self._carrier.name
@@ -175,11 +177,9 @@ class PhoneServer:
         )
         await runner.setup()
         try:
-            await self._doorway.open(runner, self._host, self._port)
-        except OSError as error:
+            await self._listen(runner)
+        except BaseException:
             await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(self._host, self._port) from None
             raise
         self._runner = runner
         self._port = self._doorway.port
@@ -189,6 +189,16 @@ class PhoneServer:
         if not self._public_url and self._host in _LOOPBACK:
             logger.info(f"the phone listens at {self.local_url}; the carrier needs a public address for it")
         return self
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        try:
+            await self._doorway.open(runner, self._host, self._port)
+        except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise SettingsError("host", f"{self._host!r} is no address of this machine") from None
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(self._host, self._port) from None
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         """Stop serving."""
