@@ -209,7 +209,8 @@ class Phone:
         Raises:
             PortTakenError: Another program has the port.
             PhoneError: The phone serves already.
-            SettingsError: `agent`, `host`, `port` or `public_url` is none, an address is missing, or webhooks cannot be checked.
+            SettingsError: `agent`, `host`, `port` or `public_url` is none, the latter is missing, or webhooks cannot be
+                checked.
             CarrierRefusedError: The webhook could not be set.
         """
         if self._switchboard is not None:
