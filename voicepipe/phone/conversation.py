@@ -23,6 +23,8 @@ Wish: TypeAlias = Callable[[], Awaitable[None]]
 
 _QUIET_SECS: Final = 30.0
 """The longest that is waited for the bot to be heard to its end, before a call is handed on."""
+_GREETING_SECS: Final = 10.0
+"""The longest that is waited for the bot to begin with its first words, before something is said in their place."""
 _MOST_WISHES: Final = 100
 
 
@@ -136,6 +138,9 @@ class Conversation:
         Raises:
             TimeoutError: It is not within half a minute.
         """
+        if any(isinstance(frame, TTSSpeakFrame) for frame in self._bot.opening):
+            # Nothing is cut of what has not begun, so it would be said all the same, and taken for this.
+            await self._floor.until_begun(_GREETING_SECS)
         self._floor.expect_answer()
         await self._queue(InterruptionFrame(), TTSSpeakFrame(text))
         await self._floor.until_answered(_QUIET_SECS)

@@ -11,6 +11,7 @@ class Floor:
     def __init__(self) -> None:
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
+        self._has_begun = asyncio.Event()
         self._begun = asyncio.Event()
         self._done = asyncio.Event()
         self._awaits_cut = False
@@ -24,6 +25,7 @@ class Floor:
 
     def answer_begins(self) -> None:
         """The engine begins an answer."""
+        self._has_begun.set()
         self._done.clear()
         if not self._awaits_cut:
             self._begun.set()
@@ -41,6 +43,10 @@ class Floor:
         self._begun.clear()
         self._awaits_cut = True
 
+    async def until_begun(self, within_secs: float) -> None:
+        """Wait until an answer has begun, or for so long; after one there is nothing to wait for."""
+        await _within(within_secs, self._has_begun)
+
     async def until_answered(self, within_secs: float) -> None:
         """Wait until an answer has begun and has come as a whole.
 
@@ -53,8 +59,12 @@ class Floor:
 
     async def until_quiet(self, within_secs: float) -> None:
         """Wait until the caller has heard what the bot said, or for so long."""
-        try:
-            async with asyncio.timeout(within_secs):
-                await self._is_quiet.wait()
-        except TimeoutError:
-            return
+        await _within(within_secs, self._is_quiet)
+
+
+async def _within(secs: float, event: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(secs):
+            await event.wait()
+    except TimeoutError:
+        return
