@@ -42,6 +42,33 @@ async def test_why_the_bot_hung_up_stands_also_if_telnyx_says_first_that_the_cal
     assert (result.status, result.reason) == ("completed", "the shop closes")
 
 
+@pytest.mark.parametrize("count", [1, 2])
+async def test_what_was_asked_to_be_said_is_heard_before_the_bot_hangs_up(count):
+    async with talking(FakeCarrier("twilio")) as talk:
+        await talk.call.until_answered()
+        for number in range(count):
+            await talk.running.say(f"Good bye {number}.")
+        await talk.running.hang_up("all said")
+        await talk.call.until_ended()
+        result = await talk.running.result()
+    assert heard(talk.call.heard).endswith(" ".join(f"Good bye {number}." for number in range(count)))
+    assert (result.status, result.reason) == ("completed", "all said")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+async def test_last_words_are_heard_whatever_else_was_to_be_said(count):
+    async with talking(
+        FakeCarrier("twilio"), "count to twenty", max_call_secs=5, max_call_message="Time is up."
+    ) as talk:
+        await talk.call.until_played(500)
+        for number in range(count):
+            await talk.running.say(f"Thing {number}.")
+        await talk.call.until_ended()
+        result = await talk.running.result()
+    assert heard(talk.call.heard).endswith("Time is up.")
+    assert result.duration_secs < 10
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_why_a_call_that_rang_was_given_up_stands_also_if_the_carrier_says_first_that_it_is_over(
     carrier,

@@ -11,7 +11,9 @@ class Floor:
     def __init__(self) -> None:
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
-        self._has_begun = asyncio.Event()
+        self._owed = 0
+        self._nothing_owed = asyncio.Event()
+        self._nothing_owed.set()
         self._begun = asyncio.Event()
         self._done = asyncio.Event()
         self._awaits_cut = False
@@ -25,7 +27,9 @@ class Floor:
 
     def answer_begins(self) -> None:
         """The engine begins an answer."""
-        self._has_begun.set()
+        self._owed = max(0, self._owed - 1)
+        if not self._owed:
+            self._nothing_owed.set()
         self._done.clear()
         if not self._awaits_cut:
             self._begun.set()
@@ -38,14 +42,30 @@ class Floor:
         """What was said and what was about to be is cut here."""
         self._awaits_cut = False
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether something that was asked to be said has not begun."""
+        return self._owed > 0
+
+    def owe(self) -> None:
+        """Something is asked to be said."""
+        self._owed += 1
+        self._nothing_owed.clear()
+
     def expect_answer(self) -> None:
         """Have `until_answered` wait for an answer that begins after the next cut: one under way is not meant."""
         self._begun.clear()
         self._awaits_cut = True
 
     async def until_begun(self, within_secs: float) -> None:
-        """Wait until an answer has begun, or for so long; after one there is nothing to wait for."""
-        await _within(within_secs, self._has_begun)
+        """Wait until all that was asked to be said has begun, or for so long."""
+        await _within(within_secs, self._nothing_owed)
+
+    async def until_said(self, begins_secs: float, ends_secs: float) -> None:
+        """Wait until all that was asked to be said has come as a whole, or for so long."""
+        await self.until_begun(begins_secs)
+        if not self.is_owed:
+            await _within(ends_secs, self._done)
 
     async def until_answered(self, within_secs: float) -> None:
         """Wait until an answer has begun and has come as a whole.
