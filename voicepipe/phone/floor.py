@@ -57,14 +57,19 @@ class Floor:
         self._begun.clear()
         self._awaits_cut = True
 
-    async def until_begun(self, within_secs: float) -> None:
-        """Wait until all that was asked to be said has begun, or for so long."""
+    async def until_begun(self, within_secs: float) -> bool:
+        """Wait until all that was asked to be said has begun, or for so long; return whether it has.
+
+        What has not will not be waited for again: an interruption may have done away with it.
+        """
         await _within(within_secs, self._nothing_owed)
+        has_begun, self._owed = not self._owed, 0
+        self._nothing_owed.set()
+        return has_begun
 
     async def until_said(self, begins_secs: float, ends_secs: float) -> None:
         """Wait until all that was asked to be said has come as a whole, or for so long."""
-        await self.until_begun(begins_secs)
-        if not self.is_owed:
+        if await self.until_begun(begins_secs):
             await _within(ends_secs, self._done)
 
     async def until_answered(self, within_secs: float) -> None:
