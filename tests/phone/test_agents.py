@@ -203,6 +203,21 @@ class TestTools:
         assert "seats: Input should be a valid integer" in results[0]["error"]
         assert "row: Extra inputs" in results[0]["error"]
 
+    @virtual_time
+    async def test_a_plain_function_may_return_what_is_to_be_awaited(self):
+        async def weather(city):
+            return f"rain in {city}"
+
+        schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+        results = []
+
+        async def callback(result, properties=None):
+            results.append(result)
+
+        made = Tool("weather", "The weather.", schema, lambda city: weather(city.title()))
+        await made.schema(None).handler(_Params({"city": "rome"}, callback))
+        assert results == ["rain in Rome"]
+
 
 class _Params:
     def __init__(self, arguments, result_callback):
@@ -251,6 +266,18 @@ class TestGuardrails:
         with pytest.raises(SettingsError, match="blocked_terms"):
             Guardrail("d")
 
+    async def test_a_term_is_found_also_if_it_begins_or_ends_with_what_is_in_no_word(self):
+        check = guardrail("no prices", ["$100", "C++", "no.1"])
+        assert await check.blocks("That is $100 and no more.")
+        assert await check.blocks("Written in c++, of course")
+        assert not await check.blocks("That is US$100")
+        assert not await check.blocks("no 1")
+
+    @pytest.mark.parametrize("make", [Guardrail, guardrail])
+    def test_terms_that_are_one_text_are_no_list_of_letters(self, make):
+        with pytest.raises(SettingsError, match=r"guardrails\.no help\.blocked_terms: is one text"):
+            make("no help", "help")
+
 
 class TestAgents:
     def test_gaps_are_filled_and_others_stay(self):
@@ -261,6 +288,19 @@ class TestAgents:
             variables={"name": "Ada"},
         )
         assert agent.system_prompt == 'Say {"a": 1} to Ada, {unknown}.'
+
+    def test_the_gaps_of_all_texts_are_filled(self):
+        names = ("system_prompt", "first_message", "voicemail_message", "max_call_message")
+        made = (
+            FakeCarrier("plivo")
+            .phone()
+            .agent(
+                engine=OpenAIRealtime(api_key="k"),
+                variables={"name": "Ada"},
+                **dict.fromkeys(names, "{name}!"),
+            )
+        )
+        assert [getattr(made, name) for name in names] == ["Ada!"] * 4
 
     def test_what_does_not_fit_together_is_said(self):
         phone = FakeCarrier("plivo").phone()
@@ -325,6 +365,26 @@ class TestAgents:
                 await call.say(spoken("hello"))
                 await call.until_answered()
         assert "LLMUsageMetricsData" in heard_of
+
+    @virtual_time
+    async def test_an_observer_that_lacks_a_method_or_has_one_that_is_not_async_harms_no_other(self):
+        told = []
+
+        class Partial:
+            def call_started(self, call):
+                told.append("started")
+
+            async def call_ended(self, call, result):
+                told.append("ended")
+
+        hooks = CallHooks(on_transcript=lambda call, turn: told.append(turn.text))
+        async with tone_server() as server, FakeCarrier("twilio") as far:
+            phone = far.phone(observers=[Partial()])
+            agent = phone.agent(engine=engine(server), hooks=hooks)
+            async with phone.serving(agent, port=0) as door, await far.call(door.local_url) as call:
+                await call.say(spoken("hello"))
+                await call.until_answered()
+        assert told == ["started", "hello", "Hello! How can I help you?", "ended"]
 
     @virtual_time
     async def test_pipeline_observers_see_every_frame_of_their_call(self):

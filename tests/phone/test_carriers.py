@@ -277,6 +277,16 @@ def telnyx_event(kind, **payload):
             SummarySaid("r", "v3:1"),
         ),
         (Telnyx("k"), hook(body=telnyx_event("streaming.started")), None),
+        (
+            Telnyx("k"),
+            hook(body=telnyx_event("call.initiated", direction="incoming", **{"from": None, "to": None})),
+            IncomingCall("v3:1", "", ""),
+        ),
+        (
+            Telnyx("k"),
+            hook(body=telnyx_event("call.hangup", client_state="of another bot: \u00e9", hangup_cause=None)),
+            StatusChanged("", "v3:1", "failed"),
+        ),
     ],
 )
 def test_what_a_webhook_means(carrier, webhook, event):
@@ -294,6 +304,8 @@ def test_what_a_webhook_means(carrier, webhook, event):
         (Telnyx("k"), b"{"),
         (Telnyx("k"), b'{"data": {"event_type": 1, "payload": {}}}'),
         (Telnyx("k"), b'{"data": {"event_type": "call.hangup", "payload": []}}'),
+        (Telnyx("k"), b'{"data": {"event_type": "call.initiated", "payload": {"direction": "incoming"}}}'),
+        (Telnyx("k"), b'{"data": {"event_type": "call.hangup", "payload": {"call_control_id": null}}}'),
     ],
 )
 def test_a_webhook_that_cannot_be_read_says_what_is_missing(carrier, body):

@@ -5,25 +5,41 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from io import BytesIO
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from loguru import logger
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.reliability.strangers.raw import asked, get, host_of, status_of
 from tests.support.phones import CALLER, CARRIERS, PERSON, SECRET, FakeCarrier
 from tests.support.tones import heard, spoken, tone_server
 from voicepipe.errors import CallNotTakenError, CarrierRefusedError, PhoneError, PortTakenError, SettingsError
 from voicepipe.local.carriers import LocalCall, PlivoDialect, TelnyxDialect, TwilioDialect
 from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
+from voicepipe.phone.carriers.twilio import signature as twilio_signature
 
 pytestmark = pytest.mark.virtual_time
+SIGNED = [
+    ("X-Twilio-Signature: \u00e9",),
+    ("X-Plivo-Signature-V3: \u00e9", "X-Plivo-Signature-V3-Nonce: \u00e9"),
+    (f"telnyx-timestamp: {int(time.time())}", "telnyx-signature-ed25519: \u00e9"),
+    (f"telnyx-timestamp: {int(time.time())}", "telnyx-signature-ed25519: AAAA"),
+    ("telnyx-timestamp: \u0661\u0662", "telnyx-signature-ed25519: AAAA"),
+]
 DIALECTS = {"twilio": TwilioDialect, "telnyx": TelnyxDialect, "plivo": PlivoDialect}
 
 
 def silent_agent(phone):
     return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
+
+
+def path_and_query(url):
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
 
 
 def hears_busy(far, markup):
@@ -71,10 +87,88 @@ async def test_a_replayed_webhook_is_refused(carrier):
             assert (await far.tell(url, far.ringing(call.carrier_call_id)))[0] == 403
 
 
+@pytest.mark.parametrize("carrier", ["telnyx", "plivo"])
+async def test_a_call_that_is_told_twice_while_its_agent_is_chosen_is_one_call(carrier):
+    """Each is signed anew, as carriers do that ask again when no answer comes."""
+    is_chosen = asyncio.Event()
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+
+        async def choose(caller):
+            await is_chosen.wait()
+            return silent_agent(phone)
+
+        async with phone.serving(choose, port=0) as door:
+            url, fields = f"{door.local_url}/{carrier}/voice", far.ringing(far.new_id())
+            first = asyncio.create_task(far.tell(url, fields))
+            await asyncio.sleep(0.1)
+            assert await far.tell(url, {**fields, "again": "1"}) == (403, "")
+            is_chosen.set()
+            assert (await first)[0] == 200
+            assert len(phone.calls) == 1
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_calls_whose_agent_is_being_chosen_count_as_calls(carrier):
+    is_chosen = asyncio.Event()
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+
+        async def choose(caller):
+            await is_chosen.wait()
+            return silent_agent(phone)
+
+        async with phone.serving(choose, port=0, limits=PhoneLimits(calls=1)) as door:
+            url = f"{door.local_url}/{carrier}/voice"
+            first = asyncio.create_task(far.tell(url, far.ringing(far.new_id())))
+            await asyncio.sleep(0.1)
+            _, markup = await far.tell(url, far.ringing(far.new_id()))
+            hears_busy(far, markup)
+            is_chosen.set()
+            assert (await first)[0] == 200
+            assert len(phone.calls) == 1
+
+
+async def test_twilios_webhooks_may_come_as_get():
+    async with FakeCarrier("twilio") as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            call_id = far.new_id()
+            url = f"{door.local_url}/twilio/voice?{urlencode(far.ringing(call_id))}"
+            signed = twilio_signature(SECRET, url)
+            answer = await asked(url, get(path_and_query(url), host_of(url), f"X-Twilio-Signature: {signed}"))
+            assert (status_of(answer), b"<Connect><Stream" in answer) == (200, True)
+            [call] = phone.calls
+            assert (call.carrier_call_id, call.caller) == (call_id, CALLER)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("host", ["x:99999", "x:port", "[::1", "x]", "ex\u2100mple"])
+async def test_a_host_that_is_none_is_refused(carrier, host):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            for signed in SIGNED:
+                answer = await asked(door.local_url, get(f"/{carrier}/voice", host, *signed))
+                assert status_of(answer) == 403
+            assert not phone.calls
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_signature_that_is_no_text_of_a_signature_is_refused(carrier):
+    async with FakeCarrier(carrier) as far:
+        phone = far.phone()
+        async with phone.serving(silent_agent(phone), port=0) as door:
+            for signed in SIGNED:
+                answer = await asked(
+                    door.local_url, get(f"/{carrier}/voice", host_of(door.local_url), *signed)
+                )
+                assert status_of(answer) == 403
+            assert set(door.refusals) <= {"signature", "replay"}
+
+
 @pytest.mark.parametrize("late_secs", [-400, 400])
 async def test_a_webhook_of_another_time_is_refused(late_secs):
-    import time
-
     async with FakeCarrier("telnyx") as far:
         phone = far.phone()
         async with phone.serving(silent_agent(phone), port=0) as door:
@@ -396,12 +490,14 @@ async def test_a_webhook_that_cannot_be_followed_is_said_and_the_next_call_is_ta
         phone = far.phone()
 
         def choose(caller):
-            return "an agent" if caller.caller.endswith("9") else silent_agent(phone)
+            if caller.caller.endswith("9"):
+                return "an agent"
+            return phone.agent(max_call_secs=0) if caller.caller.endswith("8") else silent_agent(phone)
 
         async with phone.serving(choose, port=0) as door:
             url = f"{door.local_url}/{carrier}/voice"
-            fields = far.ringing(far.new_id(), "+15550009999")
-            assert (await far.tell(url, fields))[0] == 502
+            for caller in ("+15550009999", "+15550008888"):
+                assert (await far.tell(url, far.ringing(far.new_id(), caller)))[0] == 502
             assert not phone.calls
             await far.ring(door.local_url)
             assert len(phone.calls) == 1

@@ -92,10 +92,13 @@ async def test_a_message_is_left_on_an_answering_machine(carrier):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_machine_that_is_found_before_the_stream_runs_gets_the_message(carrier):
+@pytest.mark.parametrize("greeting", ["", "Good day!"])
+async def test_a_machine_that_is_found_before_the_stream_runs_gets_the_message(carrier, greeting):
     async with tone_server() as server, FakeCarrier(carrier) as far:
         phone = far.phone()
-        agent = phone.agent(engine=engine(server), voicemail_message="Please call back.")
+        agent = phone.agent(
+            engine=engine(server), first_message=greeting, voicemail_message="Please call back."
+        )
         async with phone.serving(agent, port=0) as door:
             door.public_url = door.local_url
             placed = await phone.call(PERSON, machine_detection=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.phone.talk import DIAL, Talk, talking
-from tests.support.phones import CARRIERS, PERSON, FakeCarrier
-from tests.support.tones import heard, spoken
-from voicepipe.errors import CarrierRefusedError, PhoneError
+from tests.support.phones import CARRIERS, PERSON, FakeCarrier, SlowCarrier
+from tests.support.tones import heard, spoken, tone_server
+from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError
 from voicepipe.local import LocalServer
 from voicepipe.local.brain.script import Script, ScriptBrain
 from voicepipe.local.speech.engines import speech_engine
-from voicepipe.phone import CallHooks, PhoneLimits, transfer_call
+from voicepipe.phone import CallHooks, OpenAIRealtime, PhoneLimits, transfer_call
 from voicepipe.phone.transfers import UNREACHED
 from voicepipe.telemetry.records import RecordReader
 
@@ -25,21 +25,6 @@ HOLD = {"twilio": ".json", "telnyx": "/actions/streaming_stop", "plivo": "/"}
 TAKE_BACK = {"twilio": ".json", "telnyx": "/actions/streaming_start", "plivo": "/"}
 """Where it is asked to take the caller back."""
 NO = (400, {"message": "not today", "code": "21211"})
-
-
-class SlowCarrier(FakeCarrier):
-    """Holds requests whose path ends with `held` back until `let_go`."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.held = "nothing"
-        self.is_held = asyncio.Event()
-        self.let_go = asyncio.Event()
-
-    async def rest_reached(self, path: str) -> None:
-        if path.endswith(self.held):
-            self.is_held.set()
-            await self.let_go.wait()
 
 
 @pytest.fixture
@@ -260,3 +245,57 @@ async def test_a_second_transfer_while_one_is_under_way_is_refused():
         await first
         await talk.call.until_ended()
         await talk.running.hang_up()
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_call_handed_on_says_so_also_if_its_stream_ends_before_the_carrier_has_answered(carrier):
+    far = SlowCarrier(carrier)
+    async with talking(far) as talk:
+        await talk.call.until_answered()
+        far.held = {"telnyx": "/actions/transfer"}.get(carrier, HOLD[carrier])
+        handing_on = asyncio.create_task(talk.running.transfer(PERSON))
+        await far.is_held.wait()
+        await talk.call.hang_up("carrier")
+        await talk.call.until_ended()
+        far.let_go.set()
+        await handing_on
+        result = await talk.running.result()
+    assert (result.status, result.reason) == ("completed", "transferred")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_on_hold_is_not_handed_to_anybody_else(carrier):
+    async with talking(FakeCarrier(carrier)) as talk:
+        await talk.running.transfer(PERSON, mode="warm")
+        with pytest.raises(PhoneError, match=r"being transferred already|has no stream"):
+            await talk.running.transfer("+15550004444")
+        assert talk.running.is_on_hold
+        await talk.call.until_ended()
+        await talk.running.hang_up()
+
+
+async def test_a_sort_of_transfer_that_there_is_not_is_said():
+    async with talking(FakeCarrier("twilio")) as talk:
+        with pytest.raises(SettingsError, match="mode: 'blind' is neither 'cold' nor 'warm'"):
+            await talk.running.transfer(PERSON, mode="blind")  # pyright: ignore[reportArgumentType]
+        await talk.call.until_answered()
+        assert talk.running.is_talking
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_whom_the_bot_called_may_wait_for_a_person_when_the_call_would_have_been_given_up(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0) as door:
+            door.public_url = door.local_url
+            placed = await phone.call(PERSON, ring_secs=10)
+            call_id, stream = await far.pick_up()
+            async with far.local_call(call_id, stream) as call:
+                await placed.until_answered()
+                await asyncio.sleep(50)
+                await placed.transfer(PERSON, mode="warm", ring_secs=25)
+                await call.until_ended()
+            await asyncio.sleep(30)
+            assert (placed.is_over, placed.is_on_hold) == (False, True)
+            await placed.hang_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ __all__ = [
     "PUBLIC_KEY",
     "SECRET",
     "FakeCarrier",
+    "SlowCarrier",
     "path_of",
 ]
 
@@ -57,6 +59,21 @@ class FakeCarrier(LocalCarrier):
         stream = self.exchange.stream_in(markup, self.asked)
         assert isinstance(stream, Stream)
         return stream
+
+
+class SlowCarrier(FakeCarrier):
+    """Holds requests to its REST API whose path ends with `held` back until `let_go`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.held = "nothing"
+        self.is_held = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def rest_reached(self, path: str) -> None:
+        if path.endswith(self.held):
+            self.is_held.set()
+            await self.let_go.wait()
 
 
 def path_of(url: str) -> str:

@@ -16,11 +16,13 @@ from voicepipe.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    ErrorFrame,
     Frame,
     InputAudioRawFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    OutputAudioRawFrame,
     PlaybackMarkFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -143,6 +145,17 @@ class TestConversation:
         assert 1000 * left[0] / rate == pytest.approx(0, abs=5)
         assert 1000 * left[-1] / rate == pytest.approx(300, abs=5)
         assert 1000 * right[0] / rate == pytest.approx(400, abs=25)
+
+    async def test_sound_of_two_channels_is_refused_once_and_said(self):
+        async def speak(worker: PipelineWorker) -> None:
+            await worker.queue_frames([OutputAudioRawFrame(bytes(4800), 24000, 2)] * 2)
+
+        transport = WavFileTransport(question(100), answer_timeout_secs=1)
+        recorder = Recorder(keep=FrameDirection.UPSTREAM)
+        await run(Pipeline([transport.input(), recorder, transport.output()]), on_started=speak)
+        [error] = recorder.of(ErrorFrame)
+        assert error.error.startswith("num_channels: the listener hears mono")
+        assert not recorder.of(BotStartedSpeakingFrame)
 
     async def test_until_a_file_is_whole_it_does_not_have_its_name(self, tmp_path):
         transport = WavFileTransport(question(5000), stereo_path=tmp_path / "both.wav")

@@ -15,6 +15,7 @@ from voicepipe.phone.engines.openai import OpenAIRealtime
 from voicepipe.phone.engines.pipelines import PipelineEngine, ServiceEngine
 from voicepipe.phone.guardrails import Guardrail
 from voicepipe.phone.hooks import CallHooks
+from voicepipe.phone.limits import check_above_zero
 from voicepipe.phone.tools import as_tool
 
 _GAP: Final = re.compile(r"\{(\w+)\}")
@@ -76,8 +77,8 @@ def agent_of(
     max_call_message: str = "",
 ) -> Agent:
     """Return an agent; see `Phone.agent`."""
-    if max_call_secs is not None and max_call_secs <= 0:
-        raise SettingsError("max_call_secs", f"{max_call_secs:g} is not above 0")
+    if max_call_secs is not None:
+        check_above_zero("max_call_secs", max_call_secs)
     values = variables or {}
     return Agent(
         engine=_engine(engine, stt, llm, tts, vad),
@@ -89,7 +90,7 @@ def agent_of(
         voicemail_message=_filled("voicemail_message", voicemail_message, values),
         record=record,
         max_call_secs=max_call_secs,
-        max_call_message=max_call_message,
+        max_call_message=_filled("max_call_message", max_call_message, values),
     )
 
 

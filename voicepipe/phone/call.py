@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final, Literal
@@ -15,7 +16,11 @@ from voicepipe.phone.carriers.contract import (
     Carrier,
     CarrierApi,
     StatusChanged,
+    TransferMode,
     WarmTransfer,
+    checked_mode,
+    further,
+    is_end,
 )
 from voicepipe.phone.hooks import Audience, PhoneObserver
 from voicepipe.phone.line import Line
@@ -35,7 +40,8 @@ from voicepipe.transports.telephony import TelephonyTransport
 if TYPE_CHECKING:
     from voicepipe.phone.agent import Agent
 
-_ENDS: Final = ("completed", "busy", "no-answer", "failed", "canceled")
+_CALLED_OFF: Final = ("completed", "canceled")
+"""How carriers call the end of a call that they were told to end."""
 
 
 class Call:
@@ -88,6 +94,10 @@ class Call:
         """The carrier's last word."""
         self.has_stream_offer = False
         """Whether the carrier was told to open the stream, which it is once."""
+        self.detects_fast = False
+        """Whether who picked up is said at once, and not again when a machine's greeting has ended."""
+        self._ending: tuple[CallStatus, str] | None = None
+        self._giving_up: asyncio.Task[bool] | None = None
         self._book = books.open(
             ref,
             direction,
@@ -208,16 +218,22 @@ class Call:
             return
         if self._talk.conversation is not None and not self.is_on_hold:
             await self._talk.conversation.end(reason)
-        elif self.carrier_call_id:
-            await self.line.hang_up()
+            return
+        if self.carrier_call_id:
+            self._ending = "canceled", reason
+            try:
+                await self.line.hang_up()
+            except CarrierRefusedError:
+                self._ending = None
+                raise
             await self.transfers.recall()
-            self.finish("canceled", reason)
+        self.finish("canceled", reason)
 
     async def transfer(
         self,
         to: str,
         *,
-        mode: Literal["cold", "warm"] = "cold",
+        mode: TransferMode = "cold",
         summary: str = "",
         hold_audio_url: str = "",
         ring_secs: int = 25,
@@ -235,11 +251,11 @@ class Call:
 
         Raises:
             PhoneError: The call has no stream, a transfer is under way, or the carrier refused; then the bot goes on.
-            SettingsError: `to` is no number.
+            SettingsError: `to` is no number, or there is no such mode.
         """
         checked_number("to", to)
         conversation = self._talk.now()
-        if mode == "cold":
+        if checked_mode("mode", mode) == "cold":
             await self.transfers.cold(conversation, to)
             return
         own = self.callee if self.direction == "inbound" else self.caller
@@ -265,7 +281,7 @@ class Call:
         self._talk.now().wish(end)
 
     def transfer_soon(
-        self, to: str, *, mode: Literal["cold", "warm"] = "cold", summary: str = "", hold_audio_url: str = ""
+        self, to: str, *, mode: TransferMode = "cold", summary: str = "", hold_audio_url: str = ""
     ) -> None:
         """Hand it to a person when the caller has heard what the bot said."""
 
@@ -302,23 +318,38 @@ class Call:
         try:
             await self._talk.run(transport, stint)
         finally:
-            await self.transfers.settle()
-            if not self.transfers.has_ended(stint.conversation):
-                if not self.is_transferred:
-                    await self.line.leave()
-                self.finish(stint.status, stint.reason)
+            await self._end_of(stint)
+
+    async def _end_of(self, stint: Stint) -> None:
+        # The carrier may say that it is over before it has answered the request to end it.
+        self._ending = stint.status, stint.reason
+        await self.transfers.settle()
+        if self.transfers.has_ended(stint.conversation):
+            self._ending = None
+        elif self.is_transferred:
+            # Carriers take the call from its stream, which looks as if the caller had hung up.
+            self.finish("completed", "transferred")
+        else:
+            await self.line.leave()
+            self.finish(stint.status, stint.reason)
 
     async def status_changed(self, event: StatusChanged) -> None:
         """Take the carrier's word on where it is."""
         self.line.call_id = event.call_id or self.line.call_id
         if self.is_over:
             return
-        self.status = event.status
+        self.status = further(self.status, event.status)
         # With a stream, its end is the call's: it comes on its own. That of a caller on hold may still be ending.
-        if event.status in _ENDS and (self._talk.conversation is None or self.is_on_hold):
-            says = event.cause or f"the carrier says: {event.status}"
-            self.finish(event.status, "the caller hung up while on hold" if self.is_on_hold else says)
+        if is_end(event.status) and (self._talk.conversation is None or self.is_on_hold):
+            self.finish(*self._end_by(event))
             await self.transfers.recall()
+
+    def _end_by(self, event: StatusChanged) -> tuple[CallStatus, str]:
+        if self.is_on_hold:
+            return event.status, "the caller hung up while on hold"
+        if self._ending is not None and event.status in _CALLED_OFF:
+            return self._ending
+        return event.status, event.cause or f"the carrier says: {event.status}"
 
     def machine_detected(self, detection: MachineDetection, *, may_speak: bool) -> None:
         """Take the carrier's word on who picked up; leave a message on a machine, or hang up."""
@@ -335,11 +366,26 @@ class Call:
         if self._talk.conversation is not None and not self.is_on_hold:
             await self._talk.conversation.cancel(reason)
         elif not self.is_over:
-            if self.is_on_hold:
-                await self.line.tried(self.transfers.drop())
-            elif not self.is_transferred:
-                await self.line.leave()
-            self.finish("canceled", reason)
+            if self._ending is None:
+                self._ending = "canceled", reason
+                await self._drop()
+            self.finish(*self._ending)
+
+    async def _drop(self) -> None:
+        """Have the carrier end a call that has no stream."""
+        if self.is_on_hold:
+            await self.line.tried(self.transfers.drop())
+        elif self.carrier_call_id and not self.is_transferred:
+            await self.line.tried(self.line.hang_up())
+
+    def give_up(self, reason: str) -> None:
+        """End it as failed, since the carrier does not do its part; it is told so meanwhile."""
+        if self.is_over or self.is_talking:
+            return
+        self.finish("failed", reason)
+        if self.carrier_call_id:
+            hanging_up = self.line.tried(self.line.hang_up())
+            self._giving_up = asyncio.create_task(hanging_up, name="phone: giving up a call")
 
     def _spent(self) -> None:
         self._talk.spent()
@@ -365,6 +411,8 @@ class Call:
         self._milestones.over(result)
 
     async def close(self) -> None:
-        """Wait until observers were told all, and transfers have come to something."""
+        """Wait until observers were told all, and what was asked of the carrier has come to something."""
         await self.transfers.settle()
+        if self._giving_up is not None:
+            await self._giving_up
         await self._audience.close()

@@ -23,6 +23,8 @@ Wish: TypeAlias = Callable[[], Awaitable[None]]
 
 _QUIET_SECS: Final = 30.0
 """The longest that is waited for the bot to be heard to its end, before a call is handed on."""
+_BEGIN_SECS: Final = 10.0
+"""The longest that is waited for the bot to begin with something it was asked to say."""
 _MOST_WISHES: Final = 100
 
 
@@ -114,7 +116,7 @@ class Conversation:
 
     async def say(self, text: str) -> None:
         """Have the bot say something, after what it says now."""
-        await self._queue(TTSSpeakFrame(text))
+        await self._speak(TTSSpeakFrame(text))
 
     async def press(self, keys: str) -> None:
         """Press keys."""
@@ -123,7 +125,11 @@ class Conversation:
     async def end(self, reason: str) -> None:
         """End it, after all that was said has been heard."""
         self.end_reason = self.end_reason or reason
-        await self._queue(EndFrame(reason=reason))
+        if self._floor.is_owed:
+            # A realtime service that is ended says nothing any more of what it was only asked to say.
+            self.wish(self._end_when_said)
+        else:
+            await self._queue(EndFrame(reason=reason))
 
     async def cancel(self, reason: str) -> None:
         """End it at once."""
@@ -136,6 +142,11 @@ class Conversation:
         Raises:
             TimeoutError: It is not within half a minute.
         """
+        if self._floor.is_owed:
+            # Nothing is cut of what has not begun, so it would be said all the same and be taken for this: what runs makes
+            # way for it.
+            await self._queue(InterruptionFrame())
+            await self._floor.until_begun(_BEGIN_SECS)
         self._floor.expect_answer()
         await self._queue(InterruptionFrame(), TTSSpeakFrame(text))
         await self._floor.until_answered(_QUIET_SECS)
@@ -149,17 +160,29 @@ class Conversation:
                 await self.say_instead(text)
             except TimeoutError:
                 self._on_error("the last words were not said in time")
-        await self.end(reason)
+        self.end_reason = self.end_reason or reason
+        await self._queue(EndFrame(reason=reason))
 
     async def until_quiet(self) -> None:
         """Wait until the caller has heard what the bot said, or for half a minute."""
         await self._floor.until_quiet(_QUIET_SECS)
 
+    async def _end_when_said(self) -> None:
+        await self._floor.until_said(_BEGIN_SECS, _QUIET_SECS)
+        await self._queue(EndFrame(reason=self.end_reason))
+
+    async def _speak(self, *frames: Frame) -> None:
+        """Queue frames, and keep in mind what they ask to be said."""
+        if self._bot.says_on_request:
+            for _ in filter(_is_speech, frames):
+                self._floor.owe()
+        await self._queue(*frames)
+
     async def _queue(self, *frames: Frame) -> None:
         await self._worker.queue_frames(list(frames))
 
     async def _conduct(self, _worker: PipelineWorker) -> None:
-        await self._queue(*self._bot.opening)
+        await self._speak(*self._bot.opening)
         await self._on_started()
         try:
             async with asyncio.timeout(self._call_secs):
@@ -175,7 +198,11 @@ class Conversation:
             self._on_error(str(error))
 
     async def _blocked(self, guardrail: Guardrail) -> None:
-        await self._queue(InterruptionFrame(), TTSSpeakFrame(guardrail.replacement))
+        await self._speak(InterruptionFrame(), TTSSpeakFrame(guardrail.replacement))
 
     def _erred(self, _worker: PipelineWorker, frame: ErrorFrame) -> None:
         self._on_error(frame.error)
+
+
+def _is_speech(frame: Frame) -> bool:
+    return isinstance(frame, TTSSpeakFrame)

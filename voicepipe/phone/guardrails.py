@@ -27,7 +27,7 @@ class Guardrail:
         applies_to: Whose words are checked: the bot's as they are written, the caller's when a turn is transcribed.
 
     Raises:
-        SettingsError: There is nothing to check.
+        SettingsError: There is nothing to check, or the terms are no list.
     """
 
     name: str
@@ -37,6 +37,10 @@ class Guardrail:
     applies_to: Literal["user", "bot", "both"] = "bot"
 
     def __post_init__(self) -> None:
+        if isinstance(self.blocked_terms, str):
+            raise SettingsError(
+                f"guardrails.{self.name}.blocked_terms", "is one text, and not a list of them"
+            )
         if not self.blocked_terms and self.check is None:
             raise SettingsError(f"guardrails.{self.name}", "needs blocked_terms or a check")
 
@@ -46,7 +50,8 @@ class Guardrail:
 
     async def blocks(self, text: str) -> bool:
         """Whether a text is to be blocked."""
-        if any(re.search(rf"\b{re.escape(term)}\b", text, re.IGNORECASE) for term in self.blocked_terms):
+        # A term may begin or end with what is no part of a word: "$100", "C++".
+        if any(re.search(rf"(?<!\w){re.escape(term)}(?!\w)", text, re.I) for term in self.blocked_terms):
             return True
         if self.check is None:
             return False
@@ -63,7 +68,7 @@ def guardrail(
     applies_to: Literal["user", "bot", "both"] = "bot",
 ) -> Guardrail:
     """Return a guardrail; see `Guardrail`."""
-    return Guardrail(name, tuple(blocked_terms or ()), check, replacement, applies_to)
+    return Guardrail(name, blocked_terms or (), check, replacement, applies_to)
 
 
 async def _checked(check: Check, text: str) -> bool:

@@ -165,9 +165,14 @@ class Audience:
 
     async def _run(self) -> None:
         while (telling := await self._queue.get()) is not None:
-            tellings = [telling(observer) for observer in self._observers]
+            tellings = [_told(telling, observer) for observer in self._observers]
             for outcome in await asyncio.gather(*tellings, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     logger.error(
                         f"an observer of a call failed: {type(outcome).__name__}: {one_line(str(outcome))}"
                     )
+
+
+async def _told(telling: Telling, observer: PhoneObserver) -> None:
+    # Here, so that an observer which lacks a method, or has one that is not async, is the only one that fails.
+    await telling(observer)

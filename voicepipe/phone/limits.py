@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from voicepipe.errors import SettingsError
 
@@ -23,7 +24,7 @@ class PhoneLimits:
         shutdown_secs: How long calls that run may go on after the end of serving.
 
     Raises:
-        SettingsError: One of them is not above 0.
+        SettingsError: One of them is no number above 0.
     """
 
     calls: int = 20
@@ -38,5 +39,14 @@ class PhoneLimits:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if getattr(self, each.name) <= 0:
-                raise SettingsError(f"limits.{each.name}", f"{getattr(self, each.name)} is not above 0")
+            check_above_zero(f"limits.{each.name}", getattr(self, each.name))
+
+
+def check_above_zero(field: str, value: Any) -> None:
+    """See that a bound is a number that leaves room for something.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    if not isinstance(value, int | float) or not value > 0:
+        raise SettingsError(field, f"{value!r} is no number above 0")

@@ -23,6 +23,8 @@ from voicepipe.frames import (
     PlaybackMarkFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
     TTSTextFrame,
 )
 from voicepipe.hops import SOUND, USERS_SOUND, SoundHops, sound_goes_around
@@ -130,6 +132,7 @@ class BotsWords(SoundHops):
         self._on_blocked = on_blocked
         self._words = ""
         self._is_blocked = False
+        self._is_in_response = False
 
     def process_sound(self, frame: Frame, direction: FrameDirection) -> Rest:
         """Pass sound on, but for that of an answer that is blocked."""
@@ -176,21 +179,31 @@ class BotsWords(SoundHops):
 
     def _note(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
-            self._end_of_answer(is_interrupted=True)
+            self._is_in_response = False
+            self._words_end(is_interrupted=True)
             self._floor.answers_are_cut()
-        elif isinstance(frame, LLMFullResponseStartFrame):
-            self._is_blocked = False
-            self._floor.answer_begins()
-        elif isinstance(frame, LLMFullResponseEndFrame):
-            self._end_of_answer(is_interrupted=False)
-            self._floor.answer_ends()
+        elif isinstance(frame, LLMFullResponseStartFrame | LLMFullResponseEndFrame):
+            self._is_in_response = isinstance(frame, LLMFullResponseStartFrame)
+            self._answer(begins=self._is_in_response)
+        elif isinstance(frame, TTSStartedFrame | TTSStoppedFrame):
+            # What text to speech is given to say is no response of a model's.
+            if not self._is_in_response:
+                self._answer(begins=isinstance(frame, TTSStartedFrame))
         elif isinstance(frame, FunctionCallResultFrame):
             self._listener.used(frame)
         elif isinstance(frame, MetricsFrame):
             for metrics in frame.data:
                 self._listener.measured(metrics)
 
-    def _end_of_answer(self, *, is_interrupted: bool) -> None:
+    def _answer(self, *, begins: bool) -> None:
+        if begins:
+            self._is_blocked = False
+            self._floor.answer_begins()
+        else:
+            self._words_end(is_interrupted=False)
+            self._floor.answer_ends()
+
+    def _words_end(self, *, is_interrupted: bool) -> None:
         words, self._words = self._words.strip(), ""
         if words:
             self._listener.said("bot", words, is_interrupted=is_interrupted)

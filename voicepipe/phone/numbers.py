@@ -8,7 +8,7 @@ from typing import Final
 from voicepipe.errors import SettingsError
 from voicepipe.plain_words import one_line
 
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _KEYS: Final = frozenset("0123456789*#")
 _SHOWN: Final = 4
 _IN_TEXT: Final = re.compile(r"(?<![A-Za-z0-9])\+?\d{7,15}(?!\d)")
@@ -20,8 +20,9 @@ def checked_number(field: str, number: str) -> str:
     Raises:
         SettingsError: It is not.
     """
-    if not _E164.fullmatch(number):
-        raise SettingsError(field, f"{masked(number)!r} is no number like '+15550001234' (E.164)")
+    # A number without its plus may come as one that can be added to others.
+    if not _E164.fullmatch(str(number)):
+        raise SettingsError(field, f"{masked(str(number))!r} is no number like '+15550001234' (E.164)")
     return number
 
 

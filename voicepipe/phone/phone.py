@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from voicepipe.collector import spare_calls
 from voicepipe.errors import PhoneError, SettingsError
@@ -24,15 +22,17 @@ from voicepipe.phone.hooks import CallHooks, PhoneObserver
 from voicepipe.phone.limits import PhoneLimits
 from voicepipe.phone.numbers import checked_number
 from voicepipe.phone.server import PhoneServer
-from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, chosen
+from voicepipe.phone.stopping import until_signal
+from voicepipe.phone.switchboard import AgentFactory, Caller, Switchboard, checked_agent, chosen
 from voicepipe.phone.talk import PipelineObservers
 from voicepipe.phone.watching import with_watch
 from voicepipe.telemetry.recording.masking import Masking
 from voicepipe.watch import Watch
 
+_CARRIERS: Final = "Twilio(), Telnyx() or Plivo()"
 _DEFAULT_PORT: Final = 8000
+_PORTS: Final = 65_536
 _SPENT: Final = "I am sorry, I have to end our call here. Goodbye!"
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Phone:
@@ -79,7 +79,9 @@ class Phone:
         watch: Watch | None = None,
     ) -> None:
         if carrier is None:
-            raise SettingsError("carrier", "is missing: Twilio(), Telnyx() or Plivo()")
+            raise SettingsError("carrier", f"is missing: {_CARRIERS}")
+        if isinstance(carrier, str | type):
+            raise SettingsError("carrier", f"{carrier!r} is no account at a carrier: {_CARRIERS}")
         self.carrier = carrier
         """Whose number it is."""
         self.phone_number = checked_number("phone_number", phone_number) if phone_number else ""
@@ -178,7 +180,7 @@ class Phone:
             check_signatures=check_signatures,
         ):
             spare_calls()
-            await _until_signal()
+            await until_signal()
 
     @asynccontextmanager
     async def serving(
@@ -207,11 +209,13 @@ class Phone:
         Raises:
             PortTakenError: Another program has the port.
             PhoneError: The phone serves already.
-            SettingsError: `public_url` is no address or missing, or webhooks cannot be checked.
+            SettingsError: `agent`, `host`, `port` or `public_url` is none, the latter is missing, or webhooks cannot be
+                checked.
             CarrierRefusedError: The webhook could not be set.
         """
         if self._switchboard is not None:
             raise PhoneError("the phone serves already")
+        checked_agent(agent)
         bounds = limits or PhoneLimits()
         books = Books(self._terms)
         switchboard = Switchboard(
@@ -226,25 +230,26 @@ class Phone:
             self.carrier,
             switchboard.webhook,
             host=host,
-            port=_port() if port is None else port,
+            port=_port(port),
             public_url=public_url or self._public_url,
             limits=bounds,
             checks_signatures=check_signatures,
             watch=self._watch,
         )
-        async with books, server:
-            switchboard.serve_on(server)
-            self._agent, self._switchboard, self._server = agent, switchboard, server
-            try:
+        self._switchboard = switchboard
+        try:
+            async with books, server, switchboard.on(server):
+                self._agent, self._server = agent, server
                 if set_webhook:
                     await self._set_webhook(server)
                 self._serves.set()
                 yield server
                 await switchboard.drain(bounds.shutdown_secs)
-            finally:
-                self._agent = self._switchboard = self._server = None
-                self._serves = asyncio.Event()
-                await switchboard.close()
+        finally:
+            self._agent = self._switchboard = self._server = None
+            # Who waits meanwhile waits for the next time.
+            self._serves.set()
+            self._serves = asyncio.Event()
 
     async def call(
         self,
@@ -268,17 +273,22 @@ class Phone:
             first_message: In place of the agent's own.
             from_number: In place of the phone's own.
             machine_detection: Whether the carrier is to find out if a machine answers: `fast` as soon as it can,
-                `greeting_end` when a machine records. True is `greeting_end` if there is a message to leave.
+                when a message is left at once; `greeting_end` when a machine records. True is `greeting_end` if there is a
+                message to leave.
             voicemail_message: In place of the agent's own.
             ring_secs: How long it may ring.
 
         Raises:
-            SettingsError: A number is none, or there is no agent.
+            SettingsError: A number or `machine_detection` is none, or there is no agent.
             PhoneError: The phone does not serve, or has as many calls as it may.
             CarrierRefusedError: The carrier does not place it.
         """
         checked_number("to", to)
-        if self._switchboard is None:
+        if machine_detection not in (True, False, *get_args(DetectionMode)):
+            modes = ", ".join(map(repr, get_args(DetectionMode)))
+            raise SettingsError("machine_detection", f"{machine_detection!r} is none of True, False, {modes}")
+        switchboard = self._switchboard
+        if switchboard is None:
             raise PhoneError(
                 "the phone does not serve: the carrier would find nobody to connect the call with"
             )
@@ -294,7 +304,7 @@ class Phone:
             detection = "greeting_end" if talks.voicemail_message else "fast"
         elif machine_detection:
             detection = machine_detection
-        return await self._switchboard.place(to, from_, talks, ring_secs, detection)
+        return await switchboard.place(to, from_, talks, ring_secs, detection)
 
     @property
     def calls(self) -> Sequence[Call]:
@@ -313,29 +323,17 @@ class Phone:
         await self.carrier.api(server.session).set_webhook(self.phone_number, server)
 
 
-async def _until_signal() -> None:
-    """Wait for a signal that ends the program; the next one does what it would do without us.
+def _port(given: int | None) -> int:
+    """Return the port to listen at.
 
-    Outside of the main thread, where Python delivers none, it waits for ever.
+    Raises:
+        SettingsError: It is none.
     """
-    stop = asyncio.Event()
-    if threading.current_thread() is not threading.main_thread():
-        await stop.wait()
-    loop = asyncio.get_running_loop()
-    # None stands for a handler that was not installed from Python; it cannot be put back.
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await stop.wait()
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-
-
-def _port() -> int:
-    given = os.environ.get("PORT", "") or str(_DEFAULT_PORT)
-    if not given.isdecimal():
-        raise SettingsError("port", f"PORT is {given!r}, which is no port")
-    return int(given)
+    if given is None:
+        named = os.environ.get("PORT", "") or str(_DEFAULT_PORT)
+        if not named.isdecimal():
+            raise SettingsError("port", f"PORT is {named!r}, which is no port")
+        given = int(named)
+    if not 0 <= given < _PORTS:
+        raise SettingsError("port", f"{given} is none of 0 to {_PORTS - 1}")
+    return given

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -19,6 +21,7 @@ from voicepipe.errors import (
     PhoneError,
     PortTakenError,
     SettingsError,
+    VoicepipeError,
 )
 from voicepipe.phone.call import Call
 from voicepipe.phone.carriers.contract import Carrier, Reply, StreamOffer, Webhook, WebhookRefusedError
@@ -35,6 +38,7 @@ from voicepipe.watch import Watch
 
 _KINDS: Final = "voice|status|amd|markup"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+_PRINTABLE: Final = re.compile(r"[!-~]+")
 
 OnWebhook = Callable[[Webhook], Awaitable[Reply]]
 
@@ -153,6 +157,7 @@ class PhoneServer:
 
         Raises:
             PortTakenError: Another program has the port.
+            SettingsError: The host is none of this machine.
         """
         app = web.Application(client_max_size=self._limits.body_bytes, middlewares=[self._doorway.middleware])
         name = self._carrier.name
@@ -172,11 +177,9 @@ class PhoneServer:
         )
         await runner.setup()
         try:
-            await self._doorway.open(runner, self._host, self._port)
-        except OSError as error:
+            await self._listen(runner)
+        except BaseException:
             await runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise PortTakenError(self._host, self._port) from None
             raise
         self._runner = runner
         self._port = self._doorway.port
@@ -186,6 +189,16 @@ class PhoneServer:
         if not self._public_url and self._host in _LOOPBACK:
             logger.info(f"the phone listens at {self.local_url}; the carrier needs a public address for it")
         return self
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        try:
+            await self._doorway.open(runner, self._host, self._port)
+        except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise SettingsError("host", f"{self._host!r} is no address of this machine") from None
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(self._host, self._port) from None
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         """Stop serving."""
@@ -213,17 +226,18 @@ class PhoneServer:
         except TimeoutError:
             self.refusals["slow"] += 1
             raise web.HTTPRequestTimeout from None
-        webhook = Webhook(
-            kind=request.match_info["kind"],
-            method=request.method,
-            url=self._public_origin(request) + request.raw_path,
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=body,
-        )
         try:
+            origin = self._public_origin(request)
+            webhook = Webhook(
+                kind=request.match_info["kind"],
+                method=request.method,
+                url=origin + request.raw_path,
+                headers={name.lower(): value for name, value in request.headers.items()},
+                body=body,
+            )
             self._check(webhook)
             # Known to be the carrier's request, so this is where the carrier finds us.
-            self._learned_url = self._public_origin(request)
+            self._learned_url = origin
             reply = await self._on_webhook(webhook)
         except WebhookRefusedError as refusal:
             self.refusals[str(refusal)] += 1
@@ -232,7 +246,7 @@ class PhoneServer:
             self.refusals["message"] += 1
             logger.warning(f"a webhook of {self._carrier.name} cannot be read: {one_line(str(error))}")
             return web.Response(status=400)
-        except PhoneError as error:
+        except VoicepipeError as error:
             why = one_line(without_numbers(str(error)))
             logger.error(f"a webhook of {self._carrier.name} could not be followed: {why}")
             return web.Response(status=502)
@@ -241,15 +255,31 @@ class PhoneServer:
     def _check(self, webhook: Webhook) -> None:
         if not self._checks_signatures:
             return
-        mark = self._carrier.verify(webhook, time.time())
+        try:
+            mark = self._carrier.verify(webhook, time.time())
+        except WebhookRefusedError as refusal:
+            self._say_once_why(refusal, webhook)
+            raise
         # Markup may be fetched again; all else happens once.
         if webhook.kind != "markup" and not self._repeats.is_new(mark):
             raise WebhookRefusedError("replay")
 
+    def _say_once_why(self, refusal: WebhookRefusedError, webhook: Webhook) -> None:
+        # Most often it is the carrier all the same, with another key or at another address than we know of.
+        if str(refusal) == "signature" and not self.refusals["signature"]:
+            address = one_line(webhook.url.partition("?")[0])
+            logger.warning(
+                f"a webhook was refused: its signature is not {self._carrier.name}'s for {address} with the key that "
+                "the phone has; behind a proxy that changes the address, pass public_url"
+            )
+
     def _public_origin(self, request: web.Request) -> str:
         if self._public_url:
             return self._public_url
-        host = urlsplit(f"//{request.host}").hostname
+        try:
+            host = _host_of(f"//{request.host}")
+        except ValueError:
+            raise WebhookRefusedError("host") from None
         scheme = request.scheme if host in _LOOPBACK else "https"
         return f"{scheme}://{request.host}"
 
@@ -292,13 +322,34 @@ class PhoneServer:
 
 
 def _nobody_came(call: Call) -> None:
-    call.finish("failed", "the carrier did not open its media stream")
+    call.give_up("the carrier did not open its media stream")
 
 
 def _checked_url(url: str) -> str:
+    url = url.strip()
     if not url:
         return ""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    if "://" not in url:
+        url = f"https://{url}"
+    try:
+        host, parts = _host_of(url), urlsplit(url)
+        is_address = host and parts.scheme in ("http", "https") and not parts.query and not parts.fragment
+    except ValueError:
+        host, is_address = "", False
+    if not is_address or not _PRINTABLE.fullmatch(url):
         raise SettingsError("public_url", f"{url!r} is no address like 'https://bot.example.com'")
-    return parts.geturl().rstrip("/")
+    if url.startswith("http:") and host not in _LOOPBACK:
+        logger.warning("public_url: carriers open media streams over TLS alone, which needs 'https://'")
+    return url.rstrip("/")
+
+
+def _host_of(url: str) -> str:
+    """Return the host of an address.
+
+    Raises:
+        ValueError: It has none that could be read, or its port is none.
+    """
+    parts = urlsplit(url)
+    # Whether it is a number is found out when it is asked for.
+    _ = parts.port
+    return parts.hostname or ""

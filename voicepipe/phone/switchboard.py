@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from loguru import logger
 
-from voicepipe.errors import CarrierRefusedError, PhoneError, VoicepipeError
+from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError, VoicepipeError
 from voicepipe.phone.agent import Agent
 from voicepipe.phone.books import Books
 from voicepipe.phone.call import Call
@@ -30,6 +31,7 @@ from voicepipe.phone.carriers.contract import (
     SummarySaid,
     Webhook,
     WebhookRefusedError,
+    is_end,
 )
 from voicepipe.phone.hooks import PhoneObserver
 from voicepipe.phone.limits import PhoneLimits
@@ -86,7 +88,8 @@ class Switchboard:
         self._server: PhoneServer | None = None
         self._calls: dict[str, Call] = {}
         self._over: dict[str, Call] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._choosing: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_open = True
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,9 +99,14 @@ class Switchboard:
         """Those that are not over."""
         return list(self._calls.values())
 
-    def serve_on(self, server: PhoneServer) -> None:
-        """Take the server whose webhooks come here."""
+    @asynccontextmanager
+    async def on(self, server: PhoneServer) -> AsyncGenerator[None]:
+        """Take the server whose webhooks come here, for the block; all calls end with it."""
         self._server = server
+        try:
+            yield
+        finally:
+            await self.close()
 
     # Outbound.
 
@@ -113,10 +121,21 @@ class Switchboard:
         """
         if not self._is_open:
             raise PhoneError("the phone closes and places no more calls")
-        if len(self._calls) >= self._limits.calls:
+        if self._is_full:
             raise PhoneError(f"limits.calls: there are {len(self._calls)} calls already")
         call = self._new_call("outbound", from_, to, agent)
+        call.detects_fast = detection == "fast"
         wish = OutboundCall(call.id, to, from_, ring_secs, detection)
+        # The carrier may have taken the call also if nobody waits for its answer any more.
+        placing = self._start(self._place(call, wish), "phone: a call out")
+        try:
+            await asyncio.shield(placing)
+        except asyncio.CancelledError:
+            call.finish("canceled", "who placed the call did not wait for the carrier")
+            raise
+        return call
+
+    async def _place(self, call: Call, wish: OutboundCall) -> None:
         with call.logs():
             try:
                 call_id = await call.line.api.place(wish, self._running())
@@ -124,9 +143,12 @@ class Switchboard:
                 call.finish("failed", str(error))
                 raise
             call.line.call_id = call.line.call_id or call_id
-            asyncio.get_running_loop().call_later(ring_secs + _LOST_SECS, _give_up, call)
-            logger.info(f"call {call.id}: to {masked(to)}")
-        return call
+            if call.is_over and call.status == "canceled":
+                # Ended from here, when there was nothing yet that the carrier could have ended.
+                await call.line.tried(call.line.hang_up())
+                return
+            asyncio.get_running_loop().call_later(wish.ring_secs + _LOST_SECS, _give_up, call)
+            logger.info(f"call {call.id}: to {masked(wish.to)}")
 
     # Webhooks.
 
@@ -143,18 +165,27 @@ class Switchboard:
         return Reply() if event is None else await self._about_a_call(event)
 
     async def _incoming(self, event: IncomingCall) -> Reply:
-        if self._agent is None or not self._is_open or len(self._calls) >= self._limits.calls:
-            logger.info(f"a call from {masked(event.caller)} hears the busy tone")
-            return await self._api().refuse(event.call_id)
-        if self._find("", event.call_id) is not None:
+        if event.call_id in self._choosing or self._find("", event.call_id) is not None:
             raise WebhookRefusedError("replay")
+        if self._agent is None or not self._is_open or self._is_full:
+            return await self._refuse(event)
         caller = Caller(event.caller, event.callee, "inbound")
-        agent = await chosen(self._agent, caller)
+        self._choosing.add(event.call_id)
+        try:
+            agent = await chosen(self._agent, caller)
+        finally:
+            self._choosing.discard(event.call_id)
+        if not self._is_open:
+            return await self._refuse(event)
         call = self._new_call("inbound", event.caller, event.callee, agent)
         call.line.call_id = event.call_id
         with call.logs():
             logger.info(f"call {call.id}: from {masked(event.caller)}")
             return await self._open_stream(call, is_outbound=False)
+
+    async def _refuse(self, event: IncomingCall) -> Reply:
+        logger.info(f"a call from {masked(event.caller)} hears the busy tone")
+        return await self._api().refuse(event.call_id)
 
     async def _about_a_call(
         self, event: LegAnswered | StatusChanged | MachineDetected | GreetingEnded | SummarySaid
@@ -181,7 +212,8 @@ class Switchboard:
             await self._status(call, event)
         elif isinstance(event, MachineDetected):
             detection = MachineDetection(event.classification, event.raw)
-            call.machine_detected(detection, may_speak=event.may_speak)
+            # Where it was asked for at once, nobody says when the greeting ends.
+            call.machine_detected(detection, may_speak=event.may_speak or call.detects_fast)
         elif isinstance(event, GreetingEnded):
             call.greeting_ended()
         else:
@@ -191,7 +223,7 @@ class Switchboard:
     async def _status(self, call: Call, event: StatusChanged) -> None:
         if not event.is_person_leg:
             await call.status_changed(event)
-        elif event.status in ("completed", "busy", "no-answer", "failed", "canceled"):
+        elif is_end(event.status):
             await call.transfers.person_gone(event.status)
         elif event.status == "in-progress":
             call.transfers.person_came()
@@ -202,7 +234,7 @@ class Switchboard:
         try:
             return await call.line.api.open_stream(call.line.call_id, offer, is_outbound=is_outbound)
         except CarrierRefusedError as error:
-            call.finish("failed", str(error))
+            call.give_up(str(error))
             return Reply()
 
     # Life.
@@ -219,11 +251,14 @@ class Switchboard:
     async def close(self) -> None:
         """End all calls at once, and wait until observers were told so."""
         self._is_open = False
-        for call in self.calls:
-            await call.cancel("the phone closes")
+        await asyncio.gather(*(call.cancel("the phone closes") for call in self.calls))
         await self._idle.wait()
-        while self._closing:
-            await asyncio.wait(self._closing)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._calls) + len(self._choosing) >= self._limits.calls
 
     def _new_call(
         self, direction: Literal["inbound", "outbound"], caller: str, callee: str, agent: Agent
@@ -253,11 +288,21 @@ class Switchboard:
         self._over[call.id] = call
         if len(self._over) > _REMEMBERED:
             del self._over[next(iter(self._over))]
-        task = asyncio.create_task(call.close(), name="phone: the end of a call")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._start(call.close(), "phone: the end of a call")
         if not self._calls:
             self._idle.set()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Who waited for it has it; if nobody does any more, the call has said so.
+            task.exception()
 
     def _find(self, ref: str, call_id: str) -> Call | None:
         for calls in (self._calls, self._over):
@@ -273,6 +318,17 @@ class Switchboard:
         if self._server is None:
             raise PhoneError("the phone does not serve")
         return self._server
+
+
+def checked_agent(agent: Agent | AgentFactory | None) -> None:
+    """See that something can talk in calls, or choose what does.
+
+    Raises:
+        SettingsError: It is neither.
+    """
+    if agent is not None and not isinstance(agent, Agent) and not callable(agent):
+        what = type(cast("Any", agent)).__name__
+        raise SettingsError("agent", f"a {what} is no agent and no function that returns one")
 
 
 async def chosen(agent: Agent | AgentFactory, caller: Caller) -> Agent:
@@ -291,5 +347,6 @@ async def chosen(agent: Agent | AgentFactory, caller: Caller) -> Agent:
 
 
 def _give_up(call: Call) -> None:
-    if not call.is_talking:
-        call.finish("failed", "the carrier said nothing more of the call")
+    # With a stream that was offered, whether it comes is waited for elsewhere, and a caller on hold has none.
+    if not call.has_stream_offer:
+        call.give_up("the carrier said nothing more of the call")

@@ -16,6 +16,7 @@ from pipecat.services.llm_service import FunctionCallParams
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from voicepipe.errors import SettingsError
+from voicepipe.phone.carriers.contract import checked_mode
 from voicepipe.phone.numbers import checked_number
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ class Tool:
         async with asyncio.timeout(self.timeout_secs):
             if inspect.iscoroutinefunction(self.handler):
                 return await cast("Awaitable[Any]", self.handler(**given))
-            return await asyncio.to_thread(self.handler, **given)
+            outcome = await asyncio.to_thread(self.handler, **given)
+            # Also a plain function may return what is to be awaited, as a lambda does that calls an async one.
+            return await outcome if inspect.isawaitable(outcome) else outcome
 
     def _checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if self._model is None:
@@ -265,19 +268,13 @@ def transfer_call(
     """
     if not numbers:
         raise SettingsError("transfer_call.numbers", "is empty")
-    if mode not in ("cold", "warm"):
-        raise SettingsError("transfer_call.mode", f"{mode!r} is neither 'cold' nor 'warm'")
+    wanted = checked_mode("transfer_call.mode", mode)
     known = {name: checked_number(f"transfer_call.numbers.{name}", to) for name, to in numbers.items()}
 
     async def handler(to: str, summary: str = "", *, call: Call) -> str:
         if to not in known:
             return f"There is nobody called {to!r}; there are: {', '.join(known)}."
-        call.transfer_soon(
-            known[to],
-            mode="warm" if mode == "warm" else "cold",
-            summary=summary,
-            hold_audio_url=hold_audio_url,
-        )
+        call.transfer_soon(known[to], mode=wanted, summary=summary, hold_audio_url=hold_audio_url)
         return "The call is handed over."
 
     names: Sequence[str] = list(known)

@@ -160,7 +160,7 @@ class Transfers:
     # How it goes.
 
     async def _run(self, transfer: Coroutine[Any, Any, None]) -> None:
-        if self._task is not None and not self._task.done():
+        if self.is_on_hold or (self._task is not None and not self._task.done()):
             transfer.close()
             raise PhoneError(f"call {self._call.id} is being transferred already")
         # Who asks may well be part of the pipeline, which ends in the midst of this.

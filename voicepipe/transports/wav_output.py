@@ -51,6 +51,7 @@ class WavFileOutput(FrameProcessor):
         self._context_id = ""
         self._is_open = False
         self._is_speaking = False
+        self._refused_channels = False
         self._following: asyncio.Task[None] | None = None
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
@@ -98,6 +99,9 @@ class WavFileOutput(FrameProcessor):
         self._time.close()
 
     async def _hear(self, frame: OutputAudioRawFrame) -> None:
+        if frame.num_channels != 1:
+            await self._refuse_channels(frame.num_channels)
+            return
         context_id = (frame.context_id if isinstance(frame, TTSAudioRawFrame) else None) or ""
         if context_id != self._context_id:
             await self._play(self._context_id, self._tail())
@@ -171,3 +175,8 @@ class WavFileOutput(FrameProcessor):
         task, self._following = self._following, None
         if task is not None:
             await self.cancel_task(task)
+
+    async def _refuse_channels(self, channels: int) -> None:
+        if not self._refused_channels:
+            self._refused_channels = True
+            await self.push_error(f"num_channels: the listener hears mono, the sound has {channels} channels")

@@ -9,9 +9,12 @@ from base64 import b64decode
 
 import numpy as np
 import pytest
+from pipecat.processors.frame_processor import FrameDirection
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK
 
 from tests.support.calls import answering, calls_served, service
+from tests.support.pipelines import Recorder
 from tests.support.tones import heard, spoken, tone_server
 from tests.transports.telephony.wire_lines import TWILIO
 from voicepipe.frames import (
@@ -320,6 +323,48 @@ async def test_a_carrier_that_answers_no_marks_is_spoken_to_and_reckoned_by_the_
     names = answered.up.names(BotStartedSpeakingFrame, BotStoppedSpeakingFrame)
     # The first answer came before it was known that there are no marks; Plivo is not waited for in any case.
     assert names == ["BotStartedSpeakingFrame", "BotStoppedSpeakingFrame"] * (3 if carrier == "plivo" else 2)
+
+
+class _SaysNothing:
+    """A carrier that begins its stream and says nothing more, marks included."""
+
+    def __init__(self) -> None:
+        self._opening = [TWILIO["connected"], TWILIO["start"]]
+        self._closed = asyncio.Event()
+
+    async def recv(self) -> str:
+        if self._opening:
+            return self._opening.pop(0)
+        await self._closed.wait()
+        raise ConnectionClosedOK(None, None)
+
+    async def send(self, message: str) -> None:
+        """Take it."""
+
+    async def close(self) -> None:
+        self._closed.set()
+
+
+@pytest.mark.virtual_time
+async def test_sound_of_any_length_is_over_at_some_time_where_no_marks_come_back():
+    """Also where the time at which it is over has no exact place on the clock."""
+    lengths = range(160, 1000, 7)
+
+    async def speak(worker):
+        for samples in lengths:
+            sound = TTSAudioRawFrame(bytes(2 * samples), 8000, 1, context_id=str(samples))
+            await worker.queue_frame(sound)
+            await asyncio.sleep(10.123)
+        await worker.queue_frame(EndFrame())
+
+    transport = TelephonyTransport(_SaysNothing(), limits=StreamLimits(silent_secs=None))
+    up = Recorder(keep=FrameDirection.UPSTREAM)
+    async with asyncio.timeout(3600):
+        await run(
+            Pipeline([transport.input(), up, transport.output()]), handle_signals=False, on_started=speak
+        )
+    # Of the first one it is not known yet that it is not said when it begins.
+    assert len(up.of(BotStoppedSpeakingFrame)) == len(lengths) - 1
 
 
 async def test_a_stream_that_never_starts_fails_the_pipeline_and_says_so():

@@ -63,6 +63,13 @@ def test_it_says_how_long_marks_may_still_take_and_how_many_never_came():
 def test_a_response_that_goes_on_after_something_else_is_counted_on():
     playout = Playout()
     playout.sent("one", 100, 0)
-    playout.sent("keys", 320, 0)
+    keys = playout.sent("keys", 320, 0)
     mark = playout.sent("one", 50, 0)
+    assert playout.returned(keys, 420) == [Position("keys", 320, 420), Position("one", 100, 420)]
     assert playout.returned(mark, 470) == [Position("one", 150, 470)]
+
+
+def test_what_rounding_leaves_is_not_waited_for():
+    playout = Playout()
+    playout.sent("one", 100.1, 0.2)
+    assert playout.overdue_in_ms(0.2 + 100.1 - 1e-9) == 0

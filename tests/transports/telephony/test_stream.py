@@ -77,6 +77,7 @@ async def test_a_closed_queue_keeps_nothing_and_nobody_waiting():
     queue.close()
     queue.put("b")
     await queue.until_gone()
+    assert queue.waiting_chars == 0
 
 
 @pytest.mark.virtual_time

@@ -9,20 +9,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import ClientSession
 
+from voicepipe.errors import SettingsError
 from voicepipe.transports.telephony import Carrier as CarrierName
 
 CallStatus: TypeAlias = Literal[
     "queued", "ringing", "in-progress", "completed", "busy", "no-answer", "failed", "canceled"
 ]
 """Where a call is; the last five are ends."""
+_STEPS: Final[Sequence[CallStatus]] = ("queued", "ringing", "in-progress")
 Classification: TypeAlias = Literal["human", "machine", "fax", "unknown"]
 DetectionMode: TypeAlias = Literal["fast", "greeting_end"]
 """Whether a machine is reported as soon as it is known, or when its greeting has ended and it records."""
+TransferMode: TypeAlias = Literal["cold", "warm"]
+"""Whether a call is handed on at once, or the person first hears what it is about."""
+
+
+def is_end(status: CallStatus) -> bool:
+    """Whether a call that is there is over."""
+    return status not in _STEPS
+
+
+def further(known: CallStatus, said: CallStatus) -> CallStatus:
+    """Return which of both comes later in a call: what carriers say may be overtaken by what they say after it."""
+    is_earlier = not is_end(said) and (is_end(known) or _STEPS.index(said) < _STEPS.index(known))
+    return known if is_earlier else said
+
+
+def checked_mode(field: str, mode: str) -> TransferMode:
+    """Return how a call is to be handed on.
+
+    Raises:
+        SettingsError: It cannot be handed on so.
+    """
+    if mode not in ("cold", "warm"):
+        raise SettingsError(field, f"{mode!r} is neither 'cold' nor 'warm'")
+    return mode
 
 
 class WebhookRefusedError(Exception):

@@ -52,13 +52,15 @@ class Rest:
             gone: Statuses that say that the call is over already, which is what was wanted.
 
         Raises:
-            CarrierRefusedError: The carrier did not do it, or could not be reached in time.
+            CarrierRefusedError: The carrier did not do it, could not be reached in time, or there is nobody to ask any more.
         """
         data = (
             FormData(list(form)) if form is not None else (orjson.dumps(json) if json is not None else None)
         )
         headers = self._headers if json is None else {**self._headers, "Content-Type": "application/json"}
         what = f"{self._carrier}: {method} {path.partition('?')[0]}"
+        if self._session.closed:
+            raise CarrierRefusedError(f"{what}: the phone does not serve any more")
         try:
             async with self._session.request(
                 method, self._url + path, data=data, headers=headers, timeout=_TIMEOUT, allow_redirects=False

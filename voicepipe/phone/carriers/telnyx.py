@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 from base64 import b64decode
 from collections.abc import Mapping
@@ -104,7 +103,7 @@ class Telnyx:
         for one in given.split(","):
             try:
                 self._checker.verify(b64decode(one.strip(), validate=True), signed)
-            except (InvalidSignature, binascii.Error):
+            except (InvalidSignature, ValueError):
                 continue
             return one.strip()
         raise WebhookRefusedError("signature")
@@ -112,18 +111,20 @@ class Telnyx:
     def read(self, webhook: Webhook) -> WebhookEvent | None:
         """Return what a webhook means."""
         kind, payload = _event(webhook.body)
-        call_id = str(payload.get("call_control_id", ""))
-        ref, leg = read_state(str(payload.get("client_state") or ""))
+        call_id = _text(payload, "call_control_id")
+        if not call_id and kind.startswith("call."):
+            raise CarrierMessageError("data.payload.call_control_id", "is missing")
+        ref, leg = read_state(_text(payload, "client_state"))
         is_human = leg == "human"
         if kind == "call.initiated":
             if payload.get("direction") == "incoming":
-                return IncomingCall(call_id, str(payload.get("from", "")), str(payload.get("to", "")))
+                return IncomingCall(call_id, _text(payload, "from"), _text(payload, "to"))
             return StatusChanged(ref, call_id, "ringing", is_person_leg=is_human)
         if kind == "call.answered":
             # Incoming calls are answered by us, and that opens the stream already.
             return LegAnswered(ref, call_id, is_human) if ref else None
         if kind == "call.hangup":
-            cause = str(payload.get("hangup_cause", ""))
+            cause = _text(payload, "hangup_cause")
             return StatusChanged(ref, call_id, _CAUSES.get(cause, "failed"), cause, is_human)
         if kind == "call.speak.ended":
             return SummarySaid(ref, call_id) if is_human else None
@@ -134,7 +135,7 @@ def _of_detection(
     kind: str, payload: Mapping[str, Any], ref: str, call_id: str
 ) -> MachineDetected | GreetingEnded | None:
     if kind == "call.machine.detection.ended":
-        raw = str(payload.get("result", "unknown"))
+        raw = _text(payload, "result") or "unknown"
         found = _classified(raw)
         # What a machine is told while it greets, it does not record.
         return MachineDetected(ref, call_id, found, raw, may_speak=found != "machine")
@@ -153,18 +154,28 @@ def _event(body: bytes) -> tuple[str, Mapping[str, Any]]:
     return kind, cast("Mapping[str, Any]", payload)
 
 
+def _text(payload: Mapping[str, Any], name: str) -> str:
+    """Return a text, empty if there is none or null in its place."""
+    value = payload.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def _checker(public_key: str) -> Any:
     """Return what checks signatures, for a raw key of 32 bytes or one in DER."""
     try:
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         from cryptography.hazmat.primitives.serialization import load_der_public_key
     except ModuleNotFoundError:
         raise MissingExtraError("checking Telnyx's webhooks", "phone") from None
     try:
         raw = b64decode(public_key, validate=True)
-        return Ed25519PublicKey.from_public_bytes(raw) if len(raw) == 32 else load_der_public_key(raw)
-    except (ValueError, binascii.Error):
-        raise SettingsError("public_key", "is no Ed25519 key in base64, as the portal shows it") from None
+        key = Ed25519PublicKey.from_public_bytes(raw) if len(raw) == 32 else load_der_public_key(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise SettingsError("public_key", "is no Ed25519 key in base64, as the portal shows it")
+    return key
 
 
 def _classified(raw: str) -> Classification:

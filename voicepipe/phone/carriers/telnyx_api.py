@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -176,7 +175,8 @@ def read_state(written: str) -> tuple[str, str]:
     """Return our id of the call and whose leg it is; both empty if it is not ours."""
     try:
         value = orjson.loads(b64decode(written, validate=True))
-    except (binascii.Error, orjson.JSONDecodeError):
+    except ValueError:
+        # No base64, or no JSON in it: somebody else's.
         return "", ""
     if not isinstance(value, dict):
         return "", ""

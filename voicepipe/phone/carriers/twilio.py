@@ -118,7 +118,8 @@ class Twilio:
         """Return what a webhook means."""
         if webhook.kind == "markup":
             return MarkupWanted(webhook.query.get("key", ""))
-        fields, ref = webhook.fields, webhook.query.get("call", "")
+        # A number whose webhook is set to GET brings all of it in the address.
+        fields, ref = {**webhook.query, **webhook.fields}, webhook.query.get("call", "")
         call_id = fields.get("CallSid", "")
         if not call_id:
             raise CarrierMessageError("CallSid", "is missing")

@@ -140,6 +140,8 @@ def _of_pipecat(service: FrameProcessor, brief: Brief) -> Bot:
         mouth=[service],
         tail=[pair.assistant()],
         opening=[LLMRunFrame()],
+        # Pipecat's realtime services pass a `TTSSpeakFrame` on.
+        says_on_request=False,
     )
 
 

@@ -68,7 +68,7 @@ class TelephonyOutput(SoundHops):
         self._line_is_up = True
         self._is_played = asyncio.Event()
         self._is_played.set()
-        self._due_ms = 0.0
+        self._due_secs = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._overdue: asyncio.Task[None] | None = None
@@ -254,18 +254,19 @@ class TelephonyOutput(SoundHops):
 
     def _expect_marks(self) -> None:
         """Look again when the last mark should be here, counted from now: sound was sent, or a mark came."""
-        now = self._now_ms()
-        grace_ms = 0 if self._probe.gets_no_marks else self._stream.limits.marks_secs * 1000
-        self._due_ms = now + self._playout.overdue_in_ms(now) + grace_ms
+        grace_secs = 0.0 if self._probe.gets_no_marks else self._stream.limits.marks_secs
+        in_secs = self._playout.overdue_in_ms(self._now_ms()) / 1000 + grace_secs
+        self._due_secs = asyncio.get_running_loop().time() + in_secs
         if self._timer is None:
             self._look_when_due()
 
     def _look_when_due(self) -> None:
-        self._timer = asyncio.get_running_loop().call_at(self._due_ms / 1000, self._look)
+        self._timer = asyncio.get_running_loop().call_at(self._due_secs, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._playout.is_playing and self._now_ms() < self._due_ms:
+        # In the loop's own seconds: rounded to another unit, a timer that is due would not be, for ever on a virtual clock.
+        if self._playout.is_playing and asyncio.get_running_loop().time() < self._due_secs:
             self._look_when_due()
         elif self._playout.is_playing and self._overdue is None:
             self._overdue = self.create_task(self._marks_are_overdue(), "marks are overdue")

@@ -30,6 +30,7 @@ class Position:
 class _Mark:
     name: str
     context_id: str
+    began_ms: float
     played_ms: float
 
 
@@ -58,7 +59,8 @@ class Playout:
 
     def begins(self, context_id: str) -> str:
         """Return the name of a mark that is to go out before the sound that comes next: it tells when that begins."""
-        return self._mark(context_id)
+        sent_ms = self.sent_ms(context_id)
+        return self._mark(context_id, sent_ms, sent_ms)
 
     def sent(self, context_id: str, duration_ms: float, now_ms: float) -> str:
         """Take into account that sound goes out, and return the name of the mark that is to follow it.
@@ -69,10 +71,11 @@ class Playout:
             now_ms: The time.
         """
         self._clock.sent(context_id, context_id, duration_ms, now_ms)
-        self._sent_ms[context_id] = self.sent_ms(context_id) + duration_ms
+        sent_before_ms = self.sent_ms(context_id)
+        self._sent_ms[context_id] = sent_before_ms + duration_ms
         if len(self._sent_ms) > _REMEMBERED:
             del self._sent_ms[next(iter(self._sent_ms))]
-        return self._mark(context_id)
+        return self._mark(context_id, sent_before_ms, sent_before_ms + duration_ms)
 
     def returned(self, name: str, now_ms: float) -> list[Position]:
         """Return what is known by a mark that came back: how far its response is, and that the next one begins.
@@ -87,12 +90,14 @@ class Playout:
         self._clock.mark(found.context_id, found.played_ms, now_ms)
         positions = [Position(found.context_id, found.played_ms, now_ms)]
         if self._marks and self._marks[0].context_id != found.context_id:
-            positions.append(Position(self._marks[0].context_id, 0.0, now_ms))
+            # It may have begun before what was heard in between, as keys in the midst of an answer are.
+            positions.append(Position(self._marks[0].context_id, self._marks[0].began_ms, now_ms))
         return positions
 
     def overdue_in_ms(self, now_ms: float) -> float:
         """Return how long it should take at most until the last mark comes back, if the carrier plays at its own speed."""
-        return self._clock.remaining_ms(now_ms)
+        # Of what rounding leaves nothing would ever be played: no time passes by it.
+        return self._clock.remaining_ms(now_ms) if self._clock.is_playing(now_ms) else 0.0
 
     def cut(self, now_ms: float) -> list[Position]:
         """Return how far each response came that has not been played to its end, and forget all: it was thrown away."""
@@ -107,8 +112,8 @@ class Playout:
         self._marks.clear()
         return missing
 
-    def _mark(self, context_id: str) -> str:
+    def _mark(self, context_id: str, began_ms: float, played_ms: float) -> str:
         self._names += 1
-        mark = _Mark(f"voicepipe-{self._names}", context_id, self.sent_ms(context_id))
+        mark = _Mark(f"voicepipe-{self._names}", context_id, began_ms, played_ms)
         self._marks.append(mark)
         return mark.name

@@ -70,5 +70,5 @@ class SendQueue:
     def close(self) -> None:
         """Take no message any more and keep none: nobody takes them."""
         self._is_closed = True
-        self._messages.clear()
+        self.clear()
         self._nothing.set()
