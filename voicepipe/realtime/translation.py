@@ -47,12 +47,18 @@ def category_of(kind: FailureKind, *, fatal: bool) -> ErrorCategory:
 
 
 def tool_output(result: Any) -> str:
-    """Return a function's result as the text a model reads: words as they are, anything else as JSON."""
-    if isinstance(result, str):
-        return result
+    """Return a function's result as the text a model reads: words as they are, anything else as JSON.
+
+    What JSON has no form for is told as Python shows it, and half a character as `?`: a call is answered whatever it gave.
+    """
     if result is None:
         return "COMPLETED"
-    return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    if not isinstance(result, str):
+        try:
+            return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except orjson.JSONEncodeError:
+            result = str(result)
+    return result.encode(errors="replace").decode()
 
 
 def wants_answer(frame: FunctionCallResultFrame) -> bool:

@@ -128,6 +128,7 @@ class OpenAIConversation(RealtimeService):
             The response if `conversation` is `none`: how it ended, its words, its items and its tokens.
 
         Raises:
+            SettingsError: A field holds something that JSON has no form for; the error names it.
             VoicepipeError: The connection ended first.
         """
         given = {"instructions": instructions, "input": input, "metadata": metadata, **fields}

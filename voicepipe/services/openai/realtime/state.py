@@ -150,7 +150,12 @@ class State:
         return [wire.create_item(item_id, item)]
 
     def want(self, fields: Mapping[str, Any] | None = None) -> list[Output]:
-        """Want a response; it is asked for when its time has come."""
+        """Want a response; it is asked for when its time has come.
+
+        Raises:
+            SettingsError: A field of it cannot be told.
+        """
+        wire.refuse_what_is_no_json(fields or {})
         self.responses.want(Wish(self.next_id("ask"), fields or {}))
         return self.ask()
 

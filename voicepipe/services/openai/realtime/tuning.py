@@ -34,6 +34,9 @@ class Tuning:
         client_interrupts: Whether the server is told to leave answers and interruptions to the client, whatever the
             settings say.
         dialect: How settings look on the wire.
+
+    Raises:
+        SettingsError: A setting cannot be told.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Tuning:
         self._client_interrupts = client_interrupts
         self._updates = 0
         self._is_told = False
+        wire.refuse_what_is_no_json(plain(properties))
         self._settings = SettingsInForce(properties)
 
     # What the settings in force mean.
@@ -160,6 +164,7 @@ class Tuning:
         if "model" in changes:
             raise SettingsError("model", "is chosen when connecting and cannot change in a session")
         new = merged(self.properties, changes)
+        wire.refuse_what_is_no_json(plain(new))
         if has_spoken and _voice(new) != _voice(self.properties):
             raise SettingsError("audio.output.voice", "cannot change once the bot has spoken")
         for side in _SIDES:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
 
+from voicepipe.errors import SettingsError
 from voicepipe.quick_base64 import encoded
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.session import Detail, Role
@@ -26,8 +28,25 @@ def append_audio(sound: bytes) -> Send:
 
 
 def event(type_: str, **fields: Any) -> Send:
-    """Return a client event."""
-    return Send(orjson.dumps({"type": type_, **fields}))
+    """Return a client event. Half a character, as is left of a text that was cut by its UTF-16, goes out as `?`."""
+    event = {"type": type_, **fields}
+    try:
+        return Send(orjson.dumps(event))
+    except orjson.JSONEncodeError:
+        return Send(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
+
+
+def refuse_what_is_no_json(fields: Mapping[str, Any]) -> None:
+    """Check that fields can be told, before anything counts as said.
+
+    Raises:
+        SettingsError: One holds something that JSON has no form for; the error names the field.
+    """
+    for name, value in fields.items():
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError as error:
+            raise SettingsError(name, f"cannot be told as JSON: {error}") from None
 
 
 def session_update(session: Mapping[str, Any], event_id: str) -> Send:
