@@ -275,7 +275,9 @@ class Incoming:
             told.append(ItemUpdated(item["id"], item))
         if item.get("type") != "function_call" or item.get("status") == "incomplete":
             return told
-        return told + self._call(event["response_id"], item["call_id"], item.get("name") or "", item["arguments"])
+        return told + self._call(
+            event["response_id"], item["call_id"], item.get("name") or "", item["arguments"]
+        )
 
     def _call(self, response_id: str, call_id: str, name: str, text: str) -> list[Output]:
         state = self._state

@@ -107,6 +107,11 @@ class OpenAIRealtimeSession(StatefulSession[State, Incoming]):
         self._incoming.lost()
         return self._state.lost()
 
+    def reset(self) -> list[Output]:
+        """Forget the conversation, but not the settings."""
+        self._uncommitted_bytes = 0
+        return super().reset()
+
     # The user's sound.
 
     def append_audio(self, pcm: bytes) -> list[Output]:

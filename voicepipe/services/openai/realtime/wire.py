@@ -109,6 +109,23 @@ def session_in_wire_shape(properties: SessionProperties) -> dict[str, Any]:
     return wire
 
 
+def without_what_cannot_be_unsaid(changes: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return changes without each None for something that a server which was told once cannot be made to forget.
+
+    The server keeps what it has there, and so do we.
+    """
+    left: dict[str, Any] = {}
+    for name, value in changes.items():
+        path = f"{above}{name}"
+        if value is None and path not in _CAN_BE_CLEARED:
+            continue
+        if name in MERGED_BY_SERVER and isinstance(value, Mapping):
+            left[name] = without_what_cannot_be_unsaid(cast("Mapping[str, Any]", value), f"{path}.")
+        else:
+            left[name] = value
+    return left
+
+
 _CAN_BE_CLEARED = frozenset(
     {"audio.input.transcription", "audio.input.noise_reduction", "tracing", "prompt", "include"}
 )
