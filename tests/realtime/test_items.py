@@ -18,7 +18,7 @@ from tests.services.openai.realtime.wire_lines import (
 )
 from tests.support.scripted_bot import conversation
 from voicepipe.errors import VoicepipeError
-from voicepipe.frames import LLMContextFrame, LLMFullResponseEndFrame, LLMRunFrame
+from voicepipe.frames import EndFrame, LLMContextFrame, LLMFullResponseEndFrame, LLMRunFrame
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
 
 pytestmark = pytest.mark.usefixtures("both_wires")
@@ -80,3 +80,14 @@ async def test_an_item_that_does_not_exist_is_an_error_that_says_so():
         await server.say(error("item_retrieve_invalid_item_id", ask["event_id"], message="no such item"))
         with pytest.raises(VoicepipeError, match="item_9: no such item"):
             await asking
+
+
+async def test_who_asks_after_the_end_is_told_so():
+    async with conversation() as (bot, server, llm):
+        await bot.worker.queue_frame(EndFrame())
+        await bot.ended
+        with pytest.raises(VoicepipeError, match="no connection any more"):
+            await llm.retrieve_conversation_item("item_1")
+        with pytest.raises(VoicepipeError, match="no connection any more"):
+            await llm.create_response(conversation="none")
+    assert "conversation.item.retrieve" not in [event["type"] for event in server.received]

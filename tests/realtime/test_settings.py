@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from pipecat.processors.aggregators.llm_context import LLMContext
+
 from tests.support.scripted_bot import conversation
-from voicepipe.frames import ErrorFrame, LLMUpdateSettingsFrame
+from voicepipe.frames import ErrorFrame, LLMContextFrame, LLMSetToolChoiceFrame, LLMUpdateSettingsFrame
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
 
 
@@ -43,3 +46,17 @@ async def test_temperature_is_left_out_of_an_update():
         )
         update = await server.expect("session.update")
     assert update["session"] == {"type": "realtime", "instructions": "D"}
+
+
+CHOICE = {"type": "function", "function": {"name": "weather"}}
+"""As Pipecat's contexts and frames have it."""
+
+
+@pytest.mark.parametrize(
+    "frame", [LLMSetToolChoiceFrame(CHOICE), LLMContextFrame(LLMContext(tool_choice=CHOICE))]
+)
+async def test_a_choice_in_the_shape_of_chat_completions_is_made_flat(frame):
+    async with conversation() as (bot, server, _):
+        await bot.worker.queue_frame(frame)
+        update = await server.expect("session.update")
+    assert update["session"]["tool_choice"] == {"type": "function", "name": "weather"}

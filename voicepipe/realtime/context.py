@@ -101,6 +101,18 @@ def tools_in_wire_shape(tools: ToolsSchema | Iterable[FunctionSchema | Mapping[s
     return [_flat(tool) for tool in tools]
 
 
+def tool_choice_in_wire_shape(choice: Any) -> Any:
+    """Return which tool is to be used in the flat shape; a word as it is.
+
+    What contexts hold in the shape of chat completions (`{"type": "function", "function": {"name": ...}}`) is made flat.
+    """
+    if not isinstance(choice, Mapping):
+        return choice
+    fields = cast("Mapping[str, Any]", choice)
+    named = fields.get("function")
+    return {"type": "function", **cast("Mapping[str, Any]", named)} if isinstance(named, Mapping) else fields
+
+
 def _flat(tool: Any) -> Tool:
     if isinstance(tool, FunctionSchema):
         parameters = {"type": "object", "properties": tool.properties, "required": tool.required}

@@ -32,7 +32,12 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from voicepipe.realtime.context import ContextMessage, message_of, tools_in_wire_shape
+from voicepipe.realtime.context import (
+    ContextMessage,
+    message_of,
+    tool_choice_in_wire_shape,
+    tools_in_wire_shape,
+)
 from voicepipe.realtime.context_sync import ContextSync, put_in_order
 from voicepipe.realtime.images import as_data_uri
 from voicepipe.realtime.keypad import Keypad, typed
@@ -258,7 +263,8 @@ class Inputs:
         return True
 
     async def _on_tool_choice(self, frame: LLMSetToolChoiceFrame, _direction: FrameDirection) -> bool:
-        await self._service.perform(self._service.session.update({"tool_choice": frame.tool_choice}))
+        choice = tool_choice_in_wire_shape(frame.tool_choice)
+        await self._service.perform(self._service.session.update({"tool_choice": choice}))
         return True
 
     async def _on_turn_written(
@@ -279,7 +285,7 @@ class Inputs:
             await service.perform(session.update({"tools": offered}))
         choice = self.sync.new_tool_choice(context)
         if choice is not None:
-            await service.perform(session.update({"tool_choice": choice}))
+            await service.perform(session.update({"tool_choice": tool_choice_in_wire_shape(choice)}))
         news = self.sync.news(context, session.history)
         for message in news:
             await service.perform(session.add_message(message.role, message.text))

@@ -184,6 +184,11 @@ class Link:
             tap("sent", message.message)
 
     @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection until it is opened again."""
+        return self._is_closed
+
+    @property
     def waiting_bytes(self) -> int:
         """How much has not gone out yet."""
         return 0 if self._connection is None else self._connection.waiting_bytes

@@ -23,7 +23,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.utils.types import assert_given
 
-from voicepipe.errors import ConnectionRefused, SettingsError, VoicepipeError
+from voicepipe.errors import ConnectionRefused, SettingsError
 from voicepipe.frames import (
     CancelFrame,
     EndFrame,
@@ -45,22 +45,18 @@ from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
-from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
-from voicepipe.realtime.fillers import Filler, Fillers
+from voicepipe.realtime.events import Happening, Output, Send, SessionReady, SideResponse
+from voicepipe.realtime.fillers import Filler
+from voicepipe.realtime.functions import Functions
 from voicepipe.realtime.happenings import Happenings
 from voicepipe.realtime.inputs import Inputs
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.realtime.latency import (
-    CallMeter,
-    FunctionCallMetricsData,
-    LatencyMeter,
-    TurnLatencyMetricsData,
-)
+from voicepipe.realtime.latency import LatencyMeter, TurnLatencyMetricsData
 from voicepipe.realtime.link import Link, Reconnect
+from voicepipe.realtime.questions import Questions
 from voicepipe.realtime.session import Detail, Session
-from voicepipe.realtime.translation import category_of, has_user_aggregator, tool_output, wants_answer
+from voicepipe.realtime.translation import category_of, has_user_aggregator
 from voicepipe.realtime.turns import Turns
-from voicepipe.realtime.waiting import Waiting
 from voicepipe.rests import Rest, after, done, each
 
 
@@ -138,13 +134,13 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             onset_ms=user_onset_ms,
         )
         self._happenings = Happenings(self)
-        self._fillers = Fillers(self, tool_filler)
+        self.functions = Functions(self, tool_filler)
+        """The model's functions that run."""
+        self.questions = Questions(self)
+        """What the application waits for."""
         self._link = Link(self, limits, reconnect)
         self._latency = LatencyMeter()
-        self._calls = CallMeter()
         self._received_ms = 0.0
-        self._items = Waiting[Mapping[str, Any]]()
-        self._sides = Waiting[SideResponse]()
         for event in (
             "on_connected",
             "on_resumed",
@@ -204,13 +200,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Return an item of the conversation as the server has it, in the wire's shape (seed row S003-35).
 
         Raises:
-            VoicepipeError: The server does not have it, or the connection ended first.
+            VoicepipeError: The server does not have it, the connection ended first, or there will be no other one.
         """
-        asks = item_id not in self._items
-        future = self._items.wait_for(item_id)
-        if asks:
-            await self.perform(self.session.retrieve(item_id))
-        return await future
+        return await self.questions.item(item_id)
 
     async def reset_conversation(self) -> None:
         """Begin a new conversation with the same settings, over a new connection.
@@ -259,7 +251,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def end_connection(self) -> None:
         """End the connection for good: what follows would be more of the same."""
         await self._link.close()
-        self._forget_waiting()
+        self.questions.over()
 
     async def _open(self) -> None:
         try:
@@ -270,14 +262,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def _leave(self) -> None:
         await self._link.close()
         await self._inputs.close()
-        await self._fillers.close()
+        await self.functions.close()
         await self.turns.close()
-        self._forget_waiting()
-
-    def _forget_waiting(self) -> None:
-        error = VoicepipeError("the connection ended before the answer came")
-        self._items.give_up(error)
-        self._sides.give_up(error)
+        self.questions.over()
 
     # The link.
 
@@ -293,7 +280,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def link_down(self, closed: Closed) -> None:
         """The connection is gone, and another one is on its way."""
         await self.perform(self.session.closed())
-        self._items.give_up(VoicepipeError("the connection was lost before the item came"))
+        self.questions.lost()
         if closed.code != 1000 or closed.reason != "renewed":
             reason = f"code {closed.code}: {closed.reason or 'no reason given'}"
             await self.announce("on_disconnected", reason)
@@ -306,7 +293,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """There will be no other connection."""
         await self._happenings.close_brackets()
         category = category_of(error.kind, fatal=True)
-        self._forget_waiting()
+        self.questions.over()
         await self.push_error(one_line(str(error)), error, category=category, force_treat_as_permanent=True)
 
     async def link_due(self) -> None:
@@ -375,22 +362,11 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):
-                await self._call_ended(frame.tool_call_id, completed=False)
-                respond = bool(frame.run_llm)
-                await self.perform(
-                    self.session.send_tool_result(frame.tool_call_id, "CANCELLED", respond=respond)
-                )
+                await self.functions.cancelled(frame)
         await super().push_frame(frame, direction)
 
     async def _tell_result(self, frame: FunctionCallResultFrame) -> None:
-        output = tool_output(frame.result)
-        if frame.properties and not frame.properties.is_final:
-            note = f"The function {frame.function_name} is still running. So far: {output}"
-            await self.perform(self.session.add_message("system", note))
-            return
-        await self._call_ended(frame.tool_call_id, completed=True)
-        respond = wants_answer(frame)
-        await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
+        await self.functions.told(frame)
 
     @property
     def wire_link(self) -> Link:
@@ -401,23 +377,12 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Return what waits for the connection, and how much sound found no room."""
         return Backlog("service", self._link.waiting_bytes, self._link.dropped)
 
-    async def _call_ended(self, call_id: str, *, completed: bool) -> None:
-        await self._fillers.call_ended(call_id)
-        ended = self._calls.ended(call_id, self._now_ms())
-        if ended is not None:
-            name, duration_ms = ended
-            await self.report(
-                FunctionCallMetricsData(
-                    processor=self.name,
-                    model=assert_given(self._settings.model),
-                    function_name=name,
-                    tool_call_id=call_id,
-                    duration_ms=duration_ms,
-                    completed=completed,
-                )
-            )
-
     # What inputs, turns and happenings need.
+
+    @property
+    def model_name(self) -> str | None:
+        """The model, as metrics name it."""
+        return assert_given(self._settings.model)
 
     @property
     def response_id(self) -> str | None:
@@ -449,7 +414,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             await self.report(
                 TurnLatencyMetricsData(
                     processor=self.name,
-                    model=assert_given(self._settings.model),
+                    model=self.model_name,
                     server_ms=server_ms,
                     added_ms=added_ms,
                 )
@@ -464,20 +429,14 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Push what the user said: upstream, where the aggregators are."""
         await self.push_frame(frame, FrameDirection.UPSTREAM)
 
-    async def call_started(self, call_id: str, name: str) -> None:
-        """A function runs."""
-        self._calls.started(call_id, name, self._now_ms())
-        self._fillers.call_started(call_id, name)
-
-    async def answer_call(self, call_id: str, result: Any) -> None:
-        """Answer a call that is not run."""
-        await self.perform(self.session.send_tool_result(call_id, tool_output(result)))
-
     async def set_tools(self, tools: Any) -> None:
         """Offer the model other functions from here on."""
         given = tools if isinstance(tools, ToolsSchema) else [t for t in tools if not isinstance(t, Mapping)]
         self._sync_registered_tool_handlers(given)
         await self.perform(self.session.update({"tools": tools_in_wire_shape(tools)}))
+
+    def settings_refused(self) -> None:
+        """A change of settings was refused; those in force are as they were before it."""
 
     async def announce(self, event: str, *values: Any) -> None:
         """Call the application's handlers of an event."""
@@ -489,26 +448,13 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         self._link.settled(ends_in_secs)
         await self.announce("on_resumed" if ready.is_resumed else "on_connected")
 
-    def retrieved(self, answer: ItemRetrieved) -> None:
-        """Give an item to those who asked for it."""
-        if answer.item is None:
-            self._items.fail(answer.item_id, VoicepipeError(f"item {answer.item_id}: {answer.problem}"))
-        else:
-            self._items.give(answer.item_id, answer.item)
-
     async def side_response(self, token: str, outputs: Iterable[Output]) -> SideResponse:
         """Ask for a response outside of the conversation and wait for its end.
 
         Raises:
-            VoicepipeError: The connection ended first.
+            VoicepipeError: The connection ended first, or there will be no other one.
         """
-        future = self._sides.wait_for(token)
-        await self.perform(outputs)
-        return await future
-
-    def side_response_ended(self, ended: SideResponse) -> None:
-        """Give a response to who asked for it."""
-        self._sides.give(ended.token, ended)
+        return await self.questions.side_response(token, outputs)
 
     def _now_ms(self) -> float:
         return asyncio.get_running_loop().time() * 1000
