@@ -37,7 +37,7 @@ class Functions:
 
     async def told(self, frame: FunctionCallResultFrame) -> None:
         """Tell the model what a function gave, or gave so far."""
-        service, output = self._service, tool_output(frame.result)
+        service, output = self._service, _output(frame.result)
         if frame.properties and not frame.properties.is_final:
             note = f"The function {frame.function_name} is still running. So far: {output}"
             await service.perform(service.session.add_message("system", note))
@@ -52,7 +52,7 @@ class Functions:
 
     async def answer(self, call_id: str, result: Any) -> None:
         """Answer a call that is not run."""
-        await self._answer(call_id, tool_output(result), respond=True)
+        await self._answer(call_id, _output(result), respond=True)
 
     async def close(self) -> None:
         """Leave nothing behind."""
@@ -77,6 +77,14 @@ class Functions:
                     completed=completed,
                 )
             )
+
+
+def _output(result: Any) -> str:
+    """Return a result as text: what JSON has no form for as Python shows it, since a call is answered whatever it gave."""
+    try:
+        return tool_output(result)
+    except TypeError:
+        return tool_output(str(result))
 
 
 def _now_ms() -> float:

@@ -11,7 +11,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from voicepipe.audio.resampler import StreamResampler
-from voicepipe.errors import SettingsError
+from voicepipe.errors import AudioFormatError, SettingsError
 from voicepipe.frames import (
     CodedInputAudioRawFrame,
     Frame,
@@ -85,7 +85,7 @@ class Inputs:
         self._onset_is_given = onset_ms is not None
         self._onset_ms = _ONSET_MS if onset_ms is None else onset_ms
         self._resampler: StreamResampler | None = None
-        self._has_refused_channels = False
+        self._refused: set[str] = set()
         self._run_is_owed = False
         self._image_secs = float("-inf")
         self._keypad = Keypad()
@@ -101,6 +101,15 @@ class Inputs:
         self.sync = ContextSync()
         return self.sync.news(context, self._service.session.history)
 
+    def begin_anew(self) -> None:
+        """Forget what was heard and told; what is held off stays so."""
+        self.sync = ContextSync()
+        self._resampler = None
+        self._run_is_owed = False
+        self._refused.clear()
+        self._image_secs = float("-inf")
+        self._keypad = Keypad()
+
     async def close(self) -> None:
         """Leave nothing behind."""
         task, self._pausing = self._pausing, None
@@ -114,14 +123,18 @@ class Inputs:
         if self.audio_paused:
             return None
         if frame.num_channels != 1:
-            return partial(self._refuse_channels, frame.num_channels)
+            why = f"num_channels: the service takes mono, the input has {frame.num_channels} channels"
+            return partial(self._refuse_sound, why)
         service = self._service
         looks_into_it = not service.turns.lets_all_through
         if not looks_into_it and isinstance(frame, CodedInputAudioRawFrame) and self._resampler is None:
             outputs = service.append_coded(frame.coding, frame.coded) if frame.coded else None
             if outputs is not None:
                 return service.perform_now(outputs)
-        pcm = self._at_session_rate(frame)
+        try:
+            pcm = self._at_session_rate(frame)
+        except AudioFormatError as error:
+            return partial(self._refuse_sound, str(error))
         if looks_into_it:
             return partial(self._judge, pcm)
         return service.perform_now(service.session.append_audio(pcm))
@@ -141,11 +154,11 @@ class Inputs:
             await service.perform(service.session.append_audio(admitted))
             await service.turns.heard(admitted)
 
-    async def _refuse_channels(self, channels: int) -> None:
-        if not self._has_refused_channels:
-            self._has_refused_channels = True
-            message = f"num_channels: the service takes mono, the input has {channels} channels"
-            await self._service.push_error(message)
+    async def _refuse_sound(self, why: str) -> None:
+        # Said once: the next chunk, 20 ms later, has the same fault.
+        if why not in self._refused:
+            self._refused.add(why)
+            await self._service.push_error(why)
 
     # Turns.
 

@@ -23,7 +23,7 @@ from pipecat.services.settings import LLMSettings
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.utils.types import assert_given
 
-from voicepipe.errors import ConnectionRefused, SettingsError
+from voicepipe.errors import ConnectionRefused, SettingsError, VoicepipeError
 from voicepipe.frames import (
     CancelFrame,
     EndFrame,
@@ -37,6 +37,7 @@ from voicepipe.frames import (
     LLMUpdateSettingsFrame,
     MetricsFrame,
     PlaybackMarkFrame,
+    StopFrame,
     TranscriptionFrame,
 )
 from voicepipe.hops import SOUND, SoundHops, sound_goes_around
@@ -141,6 +142,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         self._link = Link(self, limits, reconnect)
         self._latency = LatencyMeter()
         self._received_ms = 0.0
+        self._has_run = self._is_taken = False
         for event in (
             "on_connected",
             "on_resumed",
@@ -228,8 +230,22 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         )
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Connect, while the other processors set themselves up."""
+        """Connect, while the other processors set themselves up.
+
+        In each pipeline that it is put into it has a new conversation.
+
+        Raises:
+            VoicepipeError: It is in another pipeline, which has not ended, or was in one that was cancelled: after that
+                no processor of Pipecat's takes frames.
+        """
+        if self._is_taken or self._cancelling:
+            why = "which has not ended" if self._is_taken else "which was cancelled"
+            raise VoicepipeError(f"{self} is in another pipeline, {why}; make one for each call")
+        self._is_taken = True
         await super().setup(setup)
+        if self._has_run:
+            await self._begin_anew()
+        self._has_run = True
         self.turns.aggregator_decides = has_user_aggregator(self.pipeline_worker.pipeline)
         await self._open()
 
@@ -245,6 +261,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     async def cleanup(self) -> None:
         """Leave nothing behind, however far things got."""
+        self._is_taken = False
         await super().cleanup()
         await self._leave()
 
@@ -252,6 +269,15 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """End the connection for good: what follows would be more of the same."""
         await self._link.close()
         self.questions.over()
+
+    async def _begin_anew(self) -> None:
+        """Forget the conversation of another pipeline, and end its connection, which a StopFrame leaves open."""
+        await self._leave()
+        self.session.reset()
+        self.context = None
+        self.turns = Turns(self, self.interruptions)
+        self._happenings = Happenings(self)
+        self._inputs.begin_anew()
 
     async def _open(self) -> None:
         try:
@@ -335,8 +361,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
                 frame.delta = type(self._settings).from_mapping(frame.settings)
             await super().process_frame(frame, direction)
             return
-        if isinstance(frame, EndFrame | CancelFrame):
+        if isinstance(frame, EndFrame | CancelFrame | StopFrame):
             await self._happenings.end()
+            self._is_taken = False
         await super().process_frame(frame, direction)
         if await self._inputs.act_on(frame, direction):
             await self.push_frame(frame, direction)

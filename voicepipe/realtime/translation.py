@@ -49,16 +49,16 @@ def category_of(kind: FailureKind, *, fatal: bool) -> ErrorCategory:
 def tool_output(result: Any) -> str:
     """Return a function's result as the text a model reads: words as they are, anything else as JSON.
 
-    What JSON has no form for is told as Python shows it, and half a character as `?`: a call is answered whatever it gave.
+    Half a character, as is left of a text that was cut by its UTF-16, becomes `?`.
+
+    Raises:
+        TypeError: JSON has no form for it.
     """
     if result is None:
         return "COMPLETED"
-    if not isinstance(result, str):
-        try:
-            return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        except orjson.JSONEncodeError:
-            result = str(result)
-    return result.encode(errors="replace").decode()
+    if isinstance(result, str):
+        return result.encode(errors="replace").decode()
+    return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def wants_answer(frame: FunctionCallResultFrame) -> bool:
