@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameDirection
 
 from tests.services.openai.realtime.wire_lines import (
     error,
@@ -16,9 +17,18 @@ from tests.services.openai.realtime.wire_lines import (
     response_created,
     response_done,
 )
+from tests.support.pipelines import Recorder
 from tests.support.scripted_bot import conversation
 from voicepipe.errors import VoicepipeError
-from voicepipe.frames import EndFrame, LLMContextFrame, LLMFullResponseEndFrame, LLMRunFrame
+from voicepipe.frames import (
+    EndFrame,
+    ErrorFrame,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMRunFrame,
+    LLMUpdateSettingsFrame,
+    UserImageRawFrame,
+)
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService
 
 pytestmark = pytest.mark.usefixtures("both_wires")
@@ -91,3 +101,40 @@ async def test_who_asks_after_the_end_is_told_so():
         with pytest.raises(VoicepipeError, match="no connection any more"):
             await llm.create_response(conversation="none")
     assert "conversation.item.retrieve" not in [event["type"] for event in server.received]
+
+
+async def test_an_image_for_the_context_is_shown_once_and_answered_once():
+    pair = LLMContextAggregatorPair(LLMContext())
+    before, after = Recorder(keep=FrameDirection.UPSTREAM), Recorder(keep=FrameDirection.DOWNSTREAM)
+    image = UserImageRawFrame(bytes(12), (2, 2), "RGB", text="What is it?", append_to_context=True)
+    async with conversation(around=lambda llm: [pair.user(), before, llm, after, pair.assistant()]) as (
+        bot,
+        server,
+        _,
+    ):
+        await bot.worker.queue_frame(image)
+        await server.expect("response.create")
+        await before.wait_for(LLMContextFrame)
+        await server.say(response_created(), response_done())
+        await after.wait_for(LLMFullResponseEndFrame)
+        await bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"instructions": "A"}))
+        await server.expect("session.update")
+    told = [event["type"] for event in server.received]
+    assert told.count("response.create") == 1
+    assert told.count("conversation.item.create") == 1
+
+
+async def test_the_images_of_a_context_are_shown_before_their_words():
+    shown = LLMContext.create_image_url_message(url="data:image/png;base64,AA==", text="What is it?")
+    elsewhere = LLMContext.create_image_url_message(url="https://x.test/a.png", text="And this?")
+    async with conversation() as (bot, server, _):
+        await bot.worker.queue_frame(LLMContextFrame(LLMContext([shown, elsewhere])))
+        await server.expect("response.create")
+        [problem] = await bot.up.wait_for(ErrorFrame)
+    parts = [event["item"]["content"][0] for event in server.received if "item" in event]
+    assert [part.get("text") or part["image_url"] for part in parts] == [
+        "data:image/png;base64,AA==",
+        "What is it?",
+        "And this?",
+    ]
+    assert "image_url: is a data URI" in problem.error

@@ -110,6 +110,17 @@ class Inputs:
         self._image_secs = float("-inf")
         self._keypad = Keypad()
 
+    async def tell(self, message: ContextMessage) -> None:
+        """Put a context's message into the conversation, the images first."""
+        service, session = self._service, self._service.session
+        for image in message.images:
+            if image.startswith("data:"):
+                await service.perform(session.add_image(image, detail=self.detail))
+            else:
+                await service.push_error("image_url: is a data URI; an image is not fetched from elsewhere")
+        if message.text:
+            await service.perform(session.add_message(message.role, message.text))
+
     async def close(self) -> None:
         """Leave nothing behind."""
         task, self._pausing = self._pausing, None
@@ -202,6 +213,8 @@ class Inputs:
     async def _on_user_image(self, frame: UserImageRawFrame, _direction: FrameDirection) -> bool:
         if frame.request is None and frame.text is None:
             return await self._on_image(frame, _direction)
+        if frame.append_to_context:
+            self.sync.shown(frame.text or "")
         # Somebody asked for this one, so it counts for itself.
         await self._show(frame, frame.text or "")
         if frame.run_llm is not False:
@@ -224,7 +237,7 @@ class Inputs:
         for message in frame.messages:
             written = message_of(message)
             if written is not None:
-                await service.perform(session.add_message(written.role, written.text))
+                await self.tell(written)
         if frame.run_llm and has_assistant_aggregator(service.pipeline_worker.pipeline):
             # The wish comes back as a context, once nobody speaks.
             self._run_is_owed = True
@@ -301,7 +314,7 @@ class Inputs:
             await service.perform(session.update({"tool_choice": tool_choice_in_wire_shape(choice)}))
         news = self.sync.news(context, session.history)
         for message in news:
-            await service.perform(session.add_message(message.role, message.text))
+            await self.tell(message)
         self.sync.forget_turns()
         if direction == FrameDirection.UPSTREAM:
             # It comes with every function's result, too, which the session has answered by itself.

@@ -216,7 +216,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         await self._happenings.close_brackets()
         if self.context is not None:
             for message in self._inputs.begin_context(self.context):
-                await self.perform(self.session.add_message(message.role, message.text))
+                await self._inputs.tell(message)
         await self._open()
 
     # Life.
