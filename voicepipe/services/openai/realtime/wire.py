@@ -28,12 +28,8 @@ def append_audio(sound: bytes) -> Send:
 
 
 def event(type_: str, **fields: Any) -> Send:
-    """Return a client event. Half a character, as is left of a text that was cut by its UTF-16, goes out as `?`."""
-    event = {"type": type_, **fields}
-    try:
-        return Send(orjson.dumps(event))
-    except orjson.JSONEncodeError:
-        return Send(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
+    """Return a client event."""
+    return Send(_as_json({"type": type_, **fields}))
 
 
 def refuse_what_is_no_json(fields: Mapping[str, Any]) -> None:
@@ -44,9 +40,23 @@ def refuse_what_is_no_json(fields: Mapping[str, Any]) -> None:
     """
     for name, value in fields.items():
         try:
-            orjson.dumps(value)
-        except orjson.JSONEncodeError as error:
+            _as_json(value)
+        except (TypeError, ValueError) as error:
             raise SettingsError(name, f"cannot be told as JSON: {error}") from None
+
+
+def _as_json(value: Any) -> bytes:
+    """Return a value as JSON; half a character, as is left of a text that was cut by its UTF-16, becomes `?`.
+
+    Raises:
+        TypeError: JSON has no form for something in it.
+        ValueError: It holds itself.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # It takes numbers of any size and keys that are numbers, and takes longer.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def session_update(session: Mapping[str, Any], event_id: str) -> Send:
