@@ -147,6 +147,8 @@ class Happenings:
         return service.push_now(_sound(happening, service.session.output_sample_rate, context_id))
 
     async def _bot_words(self, happening: BotTranscript) -> None:
+        if not happening.spoken:
+            await self._service.stop_ttfb_metrics()
         words = LLMTextFrame(happening.text)
         words.includes_inter_frame_spaces = True
         # Spoken words reach the context as TTSTextFrame; for Pipecat's RTVI both are pushed.

@@ -151,12 +151,13 @@ class Inputs:
         return service.perform_now(service.session.append_audio(pcm))
 
     def _at_session_rate(self, frame: InputAudioRawFrame) -> bytes:
-        rate, resampler = self._service.session.input_sample_rate, self._resampler
-        if frame.sample_rate == rate:
-            return frame.audio
+        rate, resampler, sound = self._service.session.input_sample_rate, self._resampler, frame.audio
+        if resampler is None and frame.sample_rate == rate and len(sound) % 2 == 0:
+            return sound
         if resampler is None or (resampler.in_rate, resampler.out_rate) != (frame.sample_rate, rate):
+            # Also between equal rates: it keeps half a sample until its other half comes.
             resampler = self._resampler = StreamResampler(frame.sample_rate, rate)
-        return resampler.process(frame.audio)
+        return resampler.process(sound)
 
     async def _judge(self, pcm: bytes) -> None:
         """Send what of the sound may be sent now, and see what it means to the turn."""
