@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.utils.types import NOT_GIVEN
 
 from tests.support.scripted_bot import conversation
-from voicepipe.frames import ErrorFrame, LLMContextFrame, LLMSetToolChoiceFrame, LLMUpdateSettingsFrame
+from voicepipe.frames import (
+    ErrorFrame,
+    LLMContextFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
+    LLMUpdateSettingsFrame,
+)
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
 
 
@@ -60,3 +67,12 @@ async def test_a_choice_in_the_shape_of_chat_completions_is_made_flat(frame):
         await bot.worker.queue_frame(frame)
         update = await server.expect("session.update")
     assert update["session"]["tool_choice"] == {"type": "function", "name": "weather"}
+
+
+@pytest.mark.parametrize("nothing", [NOT_GIVEN, None, []])
+async def test_a_frame_without_tools_takes_them_away(nothing):
+    begin = SessionProperties(tools=[{"type": "function", "name": "weather"}])
+    async with conversation(begin) as (bot, server, _):
+        await bot.worker.queue_frame(LLMSetToolsFrame(nothing))
+        update = await server.expect("session.update")
+    assert update["session"] == {"type": "realtime", "tools": []}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
+from pipecat.utils.types import is_given
 
 from voicepipe.audio.resampler import StreamResampler
 from voicepipe.errors import AudioFormatError, SettingsError
@@ -286,7 +287,9 @@ class Inputs:
     # Tools and context.
 
     async def _on_set_tools(self, frame: LLMSetToolsFrame, _direction: FrameDirection) -> bool:
-        await self._service.set_tools(cast("Any", frame.tools))
+        given = cast("Any", frame.tools)
+        # As in a context, no tools at all may also be said in this way.
+        await self._service.set_tools(given if is_given(given) and given is not None else [])
         return True
 
     async def _on_tool_choice(self, frame: LLMSetToolChoiceFrame, _direction: FrameDirection) -> bool:

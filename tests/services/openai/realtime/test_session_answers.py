@@ -159,6 +159,14 @@ class TestOneResponseAtATime:
         again = sent(session.receive(response_done("resp_unseen")))
         assert [m["type"] for m in again] == ["response.create"]
 
+    def test_p5_a_response_that_is_refused_takes_no_other_with_it(self):
+        session = ready_session()
+        [ask] = sent(session.create_response(instructions="A"))
+        session.create_response(instructions="B")
+        failure, *_ = outputs = session.receive(error("invalid_value", ask["event_id"], message="No."))
+        assert isinstance(failure, Failure)
+        assert [message["response"] for message in sent(outputs)] == [{"instructions": "B"}]
+
     def test_p5_instructions_of_their_own_are_never_merged_with_another_wish(self):
         session = ready_session()
         session.receive(response_created())

@@ -147,6 +147,21 @@ class TestSettings:
         assert session.properties.instructions == "Be brief."
         assert session.properties.audio.output.voice is None
 
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_p15_a_transcriptions_model_that_there_is_not_ends_no_session(self, is_first):
+        audio = {"input": {"transcription": {"model": "gpt-9"}}}
+        if is_first:
+            session = new_session(SessionProperties.model_validate({"audio": audio}))
+            [update] = sent(session.receive(created()))
+        else:
+            session = ready_session()
+            [update] = sent(session.update({"audio": audio}))
+        param = "session.audio.input.transcription.model"
+        outputs = session.receive(error("model_not_found", update["event_id"], param=param))
+        [told] = happened(outputs)
+        assert (told.kind, told.fatal, told.field) == ("settings", False, param)
+        assert not session.transcribes
+
     def test_p14_a_refusal_that_names_no_field_takes_the_update_back_and_nothing_else(self):
         session = ready_session(SessionProperties(instructions="A"))
         [update] = sent(session.update({"instructions": "B"}))

@@ -343,8 +343,7 @@ class Incoming:
         if not event_id and not state.turn.speaks:
             # It may be the server's own answer to the user that failed: nothing needs to wait for that any more.
             state.responses.server_turn(False)
-            return [failure, *state.ask()]
-        return [failure]
+        return [failure, *state.ask()]
 
     def _nothing(self, _event: Event) -> list[Output]:
         return []

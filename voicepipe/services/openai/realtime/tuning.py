@@ -154,7 +154,8 @@ class Tuning:
         changes = self._settings.refused(event_id)
         before = type(self.properties)() if is_first else self.properties
         rest = _without(plain(self.properties) if is_first else changes, field, before)
-        fatal = failure.fatal or (is_first and rest is None)
+        # What ends a session elsewhere may here be about a field that it can do without, as a transcription's model.
+        fatal = rest is None and (failure.fatal or is_first)
         told = Failure("settings", failure.message, failure.code, fatal, failure.field)
         if fatal or rest is None or not (rest or is_first):
             return [told]
