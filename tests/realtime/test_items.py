@@ -138,3 +138,23 @@ async def test_the_images_of_a_context_are_shown_before_their_words():
         "And this?",
     ]
     assert "image_url: is a data URI" in problem.error
+
+
+async def test_a_conversation_that_is_reset_twice_at_once_has_one_connection():
+    async with conversation() as (_, server, llm):
+        before = asyncio.all_tasks()
+        resets = [asyncio.create_task(llm.reset_conversation()) for _ in range(2)]
+        for _ in range(2):
+            await server.next_connection()
+        await asyncio.gather(*resets)
+        after = asyncio.all_tasks()
+        assert len([task for task in after if task.get_name().startswith("read ")]) == 1
+        assert len([task for task in before if task.get_name().startswith("read ")]) == 1
+
+
+async def test_after_the_end_nothing_is_reset():
+    async with conversation() as (bot, _server, llm):
+        await bot.worker.queue_frame(EndFrame())
+        await bot.ended
+        with pytest.raises(VoicepipeError, match="in no pipeline that runs"):
+            await llm.reset_conversation()

@@ -344,3 +344,15 @@ class TestLostMeanwhile:
             await first.lost(Closed(1006, ""))
             await owner.until("up", 2)
             assert owner.told == ["up", "down 1006", "down 1006", "up"]
+
+    async def test_one_that_opens_after_the_end_is_closed(self):
+        first, late = HandMade(), HandMade()
+        async with by_hand(first, late) as (_, link):
+            await link.close()
+            opening = asyncio.create_task(link.open())
+            await late.is_opening.wait()
+            await link.close()
+            late.may_open.set()
+            await opening
+            assert late.is_closed
+            assert link.is_over

@@ -174,6 +174,9 @@ class Link:
         """
         self._is_closed = False
         await self._connect_somehow(_HOPELESS_AT_FIRST)
+        if self._is_closed:
+            # It was closed while the connection was being opened.
+            await self._drop()
 
     def send(self, message: Send) -> None:
         """Send a message; without a connection it is gone, and the session tells again what matters."""

@@ -143,6 +143,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         self._latency = LatencyMeter()
         self._received_ms = 0.0
         self._has_run = self._is_taken = False
+        self._resetting = asyncio.Lock()
         for event in (
             "on_connected",
             "on_resumed",
@@ -210,14 +211,21 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Begin a new conversation with the same settings, over a new connection.
 
         The context, if there is one, is told again; nothing else of what was said is known to the model after this.
+
+        Raises:
+            VoicepipeError: It is in no pipeline that runs.
         """
-        await self.perform(self.session.reset())
-        await self._link.close()
-        await self._happenings.close_brackets()
-        if self.context is not None:
-            for message in self._inputs.begin_context(self.context):
-                await self._inputs.tell(message)
-        await self._open()
+        # One after the other: of two connections that are opened at the same time nobody would close the first.
+        async with self._resetting:
+            if not self._is_taken:
+                raise VoicepipeError(f"{self} is in no pipeline that runs")
+            await self.perform(self.session.reset())
+            await self._link.close()
+            await self._happenings.close_brackets()
+            if self.context is not None:
+                for message in self._inputs.begin_context(self.context):
+                    await self._inputs.tell(message)
+            await self._open()
 
     # Life.
 
