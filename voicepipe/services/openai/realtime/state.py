@@ -125,7 +125,11 @@ class State:
         if not self.tuning.is_told:
             self._use_formats(self.tuning.format_in, self.tuning.format_out)
         self.turn.set_by_client(not self.tuning.server_decides_turns)
-        return outputs
+        if self.tuning.server_decides_turns and self.tuning.server_does("create_response"):
+            return outputs
+        # No answer of the server's comes any more to a turn that has begun: nothing needs to wait for it.
+        self.responses.server_turn(False)
+        return [*outputs, *self.ask()]
 
     @property
     def is_quiet(self) -> bool:
