@@ -5,12 +5,12 @@ Pipecat runs them; its frames of their results pass the service on their way dow
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from voicepipe.frames import FunctionCallCancelFrame, FunctionCallResultFrame
 from voicepipe.realtime.fillers import Filler, Fillers
 from voicepipe.realtime.latency import CallMeter, FunctionCallMetricsData
+from voicepipe.realtime.measures import now_ms
 from voicepipe.realtime.translation import tool_output, wants_answer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Functions:
 
     def started(self, call_id: str, name: str) -> None:
         """A function runs."""
-        self._meter.started(call_id, name, _now_ms())
+        self._meter.started(call_id, name, now_ms())
         self._fillers.call_started(call_id, name)
 
     async def told(self, frame: FunctionCallResultFrame) -> None:
@@ -64,13 +64,13 @@ class Functions:
 
     async def _ended(self, call_id: str, *, completed: bool) -> None:
         await self._fillers.call_ended(call_id)
-        ended = self._meter.ended(call_id, _now_ms())
+        ended = self._meter.ended(call_id, now_ms())
         if ended is not None:
-            name, duration_ms = ended
-            await self._service.report(
+            measures, (name, duration_ms) = self._service.measures, ended
+            await measures.report(
                 FunctionCallMetricsData(
                     processor=self._service.name,
-                    model=self._service.model_name,
+                    model=measures.model,
                     function_name=name,
                     tool_call_id=call_id,
                     duration_ms=duration_ms,
@@ -85,7 +85,3 @@ def _output(result: Any) -> str:
         return tool_output(result)
     except TypeError:
         return tool_output(str(result))
-
-
-def _now_ms() -> float:
-    return asyncio.get_running_loop().time() * 1000

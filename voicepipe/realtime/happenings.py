@@ -137,7 +137,7 @@ class Happenings:
         return self._speak(happening)
 
     async def _open_sound(self, opening: list[Frame]) -> None:
-        await self._service.first_sound()
+        await self._service.measures.first_sound()
         await self._push(opening)
 
     def _speak(self, happening: AudioChunk) -> Rest:
@@ -211,7 +211,7 @@ class Happenings:
         await self._service.announce("on_settings_applied", happening.settings)
 
     async def _transcription_usage(self, happening: TranscriptionUsage) -> None:
-        await self._service.report(transcription_metrics(self._service.name, happening))
+        await self._service.measures.report(transcription_metrics(self._service.name, happening))
 
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)

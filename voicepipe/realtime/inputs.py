@@ -192,7 +192,7 @@ class Inputs:
     async def _on_user_stopped(self, _frame: Frame, _direction: FrameDirection) -> bool:
         service, session = self._service, self._service.session
         if not session.server_decides_turns:
-            await service.turn_ended()
+            await service.measures.turn_ended()
             committed = session.commit()
             if committed:
                 await service.perform([*committed, *session.create_response()])

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.metrics.metrics import MetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.llm_service import LLMService
@@ -35,7 +34,6 @@ from voicepipe.frames import (
     InterruptionFrame,
     LLMServiceMetadataFrame,
     LLMUpdateSettingsFrame,
-    MetricsFrame,
     PlaybackMarkFrame,
     StopFrame,
     TranscriptionFrame,
@@ -52,8 +50,8 @@ from voicepipe.realtime.functions import Functions
 from voicepipe.realtime.happenings import Happenings
 from voicepipe.realtime.inputs import Inputs
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.realtime.latency import LatencyMeter, TurnLatencyMetricsData
 from voicepipe.realtime.link import Link, Reconnect
+from voicepipe.realtime.measures import Measures, now_ms
 from voicepipe.realtime.questions import Questions
 from voicepipe.realtime.session import Detail, Session
 from voicepipe.realtime.translation import category_of, has_user_aggregator
@@ -135,13 +133,13 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             onset_ms=user_onset_ms,
         )
         self._happenings = Happenings(self)
+        self.measures = Measures(self, assert_given(self._settings.model))
+        """What it measures of the conversation."""
         self.functions = Functions(self, tool_filler)
         """The model's functions that run."""
         self.questions = Questions(self)
         """What the application waits for."""
         self._link = Link(self, limits, reconnect)
-        self._latency = LatencyMeter()
-        self._received_ms = 0.0
         self._has_run = self._is_taken = False
         self._resetting = asyncio.Lock()
         for event in (
@@ -284,6 +282,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         self.session.reset()
         self.context = None
         self.turns = Turns(self, self.interruptions)
+        self.measures = Measures(self, self.measures.model)
         self._happenings = Happenings(self)
         self._inputs.begin_anew()
 
@@ -308,7 +307,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     def link_message(self, message: bytes) -> Rest:
         """Take a message of the server's."""
-        self._received_ms = self._now_ms()
+        self.measures.received()
         return self.perform_now(self.session.receive(message))
 
     async def link_down(self, closed: Closed) -> None:
@@ -415,11 +414,6 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     # What inputs, turns and happenings need.
 
     @property
-    def model_name(self) -> str | None:
-        """The model, as metrics name it."""
-        return assert_given(self._settings.model)
-
-    @property
     def response_id(self) -> str | None:
         """The response that is heard or was heard last."""
         return self._happenings.response_id
@@ -433,32 +427,6 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def go_on(self, response_id: str, held: list[Happening]) -> None:
         """Take a response up again that was stopped."""
         await self._happenings.go_on(response_id, held)
-
-    async def turn_ended(self) -> None:
-        """The user's turn is over: from here on the answer is waited for."""
-        self._latency.turn_ended(self._now_ms())
-        await self.start_ttfb_metrics()
-        await self.start_processing_metrics()
-
-    async def first_sound(self) -> None:
-        """The first sound of a response goes out."""
-        await self.stop_ttfb_metrics()
-        measured = self._latency.sound_went_out(self._received_ms, self._now_ms())
-        if measured is not None:
-            server_ms, added_ms = measured
-            await self.report(
-                TurnLatencyMetricsData(
-                    processor=self.name,
-                    model=self.model_name,
-                    server_ms=server_ms,
-                    added_ms=added_ms,
-                )
-            )
-
-    async def report(self, metrics: MetricsData) -> None:
-        """Push metrics, if they are wanted."""
-        if self.metrics_enabled:
-            await self.push_frame(MetricsFrame(data=[metrics]))
 
     async def push_transcription(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
         """Push what the user said: upstream, where the aggregators are."""
@@ -492,7 +460,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         return await self.questions.side_response(token, outputs)
 
     def _now_ms(self) -> float:
-        return asyncio.get_running_loop().time() * 1000
+        return now_ms()
 
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""
