@@ -46,7 +46,9 @@ def transcription_usage(item_id: str, usage: Any, model: str | None = None) -> T
     """Return what a transcription cost: seconds or tokens, as its model is billed."""
     values = mapping(usage)
     if values.get("type") == "duration":
-        return TranscriptionUsage(item_id, seconds=float(values.get("seconds") or 0.0), model=model)
+        seconds = values.get("seconds")
+        counted = float(seconds) if isinstance(seconds, int | float) else 0.0
+        return TranscriptionUsage(item_id, seconds=counted, model=model)
     if values.get("type") == "tokens":
         return TranscriptionUsage(
             item_id,
