@@ -36,6 +36,13 @@ async def test_a_delta_does_the_same():
     assert update["session"] == {"type": "realtime", "instructions": "B", "tool_choice": "none"}
 
 
+async def test_a_dict_as_delta_is_refused_and_says_where_it_belongs():
+    async with conversation() as (bot, _server, _):
+        await bot.worker.queue_frame(LLMUpdateSettingsFrame(delta={"instructions": "B"}))
+        [problem] = await bot.up.wait_for(ErrorFrame)
+    assert problem.error == "delta: is the service's Settings, not dict; a dict is given as settings={...}"
+
+
 async def test_a_bad_value_sends_nothing_and_names_the_field():
     async with conversation() as (bot, server, _):
         await bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"max_output_tokens": 0}))

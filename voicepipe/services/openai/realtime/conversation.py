@@ -184,8 +184,9 @@ def changes_in(
         other_names: Pipecat's names of settings, with the names that the wire has for them.
 
     Raises:
-        SettingsError: `session_properties` is something else.
+        SettingsError: The delta or its `session_properties` is something else.
     """
+    _refuse_no_settings(delta)
     given = delta.given_fields()
     properties: Any = given.pop("session_properties", None)
     if isinstance(properties, properties_class):
@@ -196,3 +197,11 @@ def changes_in(
     else:
         raise SettingsError("session_properties", "is a SessionProperties or a dict in its shape")
     return deep_merge(changes, {other_names.get(name, name): value for name, value in given.items()})
+
+
+def _refuse_no_settings(delta: object) -> None:
+    if not isinstance(delta, LLMSettings):
+        what = type(delta).__name__
+        raise SettingsError(
+            "delta", f"is the service's Settings, not {what}; a dict is given as settings={{...}}"
+        )
