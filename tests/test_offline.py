@@ -33,13 +33,30 @@ async def test_with_a_key_it_is_openai_whose_key_is_not_shown(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "given", ["http://127.0.0.1:1/v1/", "http://127.0.0.1:1/v1", "ws://127.0.0.1:1/v1/realtime"]
+    ("given", "address"),
+    [
+        ("http://127.0.0.1:1/v1/", "ws://127.0.0.1:1/v1/realtime"),
+        ("http://127.0.0.1:1/v1", "ws://127.0.0.1:1/v1/realtime"),
+        ("ws://127.0.0.1:1/v1/realtime", "ws://127.0.0.1:1/v1/realtime"),
+        ("HTTPS://gateway.test/v1", "wss://gateway.test/v1/realtime"),
+        ("wss://http-gateway.test/v1", "wss://http-gateway.test/v1/realtime"),
+        ("https://gateway.test/v1?tenant=a", "wss://gateway.test/v1/realtime?tenant=a"),
+    ],
 )
-async def test_another_server_can_stand_in_openais_place(monkeypatch, given):
+async def test_another_server_can_stand_in_openais_place(monkeypatch, given, address):
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     monkeypatch.setenv("OPENAI_BASE_URL", given)
     async with openai_or_local() as openai:
-        assert openai.base_url == "ws://127.0.0.1:1/v1/realtime"
+        assert openai.base_url == address
+
+
+async def test_an_address_that_is_no_url_is_refused_by_the_name_of_its_variable(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", "me:secret@gateway.test/v1")
+    with pytest.raises(SettingsError, match="OPENAI_BASE_URL: is no URL") as caught:
+        async with openai_or_local():
+            pass
+    assert "secret" not in str(caught.value)
 
 
 async def test_it_can_be_local_although_there_is_a_key(monkeypatch):

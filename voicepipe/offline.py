@@ -14,11 +14,10 @@ from voicepipe.local import Faults, LocalServer, Pace
 from voicepipe.local.brain import Brain
 from voicepipe.local.brain.script import ScriptBrain
 from voicepipe.local.speech.engines import SpeechEngine, speech_engine
-from voicepipe.services.openai.realtime.access import DEFAULT_URL
+from voicepipe.services.openai.realtime.access import openai_address
 from voicepipe.transports.sound import Sound
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-URL_VARIABLE = "OPENAI_BASE_URL"
 SPEECH_VARIABLE = "VOICEPIPE_SPEECH"
 
 
@@ -101,7 +100,7 @@ async def openai_or_local(
 
     Raises:
         MissingExtraError: There is no key, and the local server's ears and voice are not installed.
-        SettingsError: `VOICEPIPE_SPEECH` names no speech engine.
+        SettingsError: `VOICEPIPE_SPEECH` names no speech engine, or `OPENAI_BASE_URL` is no URL.
     """
     key = os.environ.get(KEY_VARIABLE, "")
     if key and not local:
@@ -113,11 +112,12 @@ async def openai_or_local(
 
 
 def live_url() -> str:
-    """Return OpenAI's address, or that of whatever `OPENAI_BASE_URL` names in its place."""
-    base = os.environ.get(URL_VARIABLE)
-    if not base:
-        return DEFAULT_URL
-    return f"{base.replace('http', 'ws', 1).rstrip('/').removesuffix('/realtime')}/realtime"
+    """Return OpenAI's address, or that of whatever `OPENAI_BASE_URL` names in its place.
+
+    Raises:
+        SettingsError: `OPENAI_BASE_URL` is no URL.
+    """
+    return openai_address()
 
 
 def _speech_engine() -> SpeechEngine:

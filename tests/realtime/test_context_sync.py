@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pipecat.processors.aggregators.async_tool_messages import (
+    build_final_result_message,
+    build_intermediate_result_message,
+    build_started_message,
+)
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 from voicepipe.realtime.context_sync import ContextSync, put_in_order
@@ -63,6 +68,60 @@ def test_messages_the_session_was_told_before_are_no_news():
     sync, message = ContextSync(), user("A")
     sync.saw([message])
     assert news(sync, LLMContext([message])) == []
+
+
+def test_an_image_goes_with_its_words_and_one_that_was_shown_is_no_news():
+    seen = LLMContext.create_image_url_message(url="data:image/png;base64,AA==", text="What is it?")
+    sync, context = ContextSync(), LLMContext([seen, dict(seen)])
+    sync.shown("What is it?")
+    [message] = sync.news(context, History())
+    assert (message.text, message.images) == ("What is it?", ("data:image/png;base64,AA==",))
+
+
+class TestCalls:
+    CALL: ClassVar[dict[str, Any]] = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+        ],
+    }
+    TOLD = 'The function weather was called with {"city": "Oslo"} and gave: {"t": 21}'
+
+    def result(self, content: Any = '{"t": 21}', call_id: str = "c1") -> Any:
+        return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+    def test_what_a_function_gave_in_another_session_is_told_in_words(self):
+        context = LLMContext([user("Warm?"), self.CALL, self.result(), bot("Yes.")])
+        [question, told, answer] = ContextSync().news(context, History())
+        assert (told.role, told.text) == ("system", self.TOLD)
+        assert (question.text, answer.text) == ("Warm?", "Yes.")
+
+    def test_what_it_gave_in_the_background_as_well(self):
+        started, final = build_started_message("c1"), build_final_result_message("c1", '{"t": 21}')
+        assert news(ContextSync(), LLMContext([self.CALL, started, final])) == [self.TOLD]
+
+    def test_the_sessions_own_calls_are_no_news_whatever_is_written_of_them(self):
+        history = History()
+        history.called("c1", "weather", "{}")
+        written = [
+            self.CALL,
+            self.result(),
+            build_started_message("c1"),
+            build_intermediate_result_message("c1", "half"),
+            build_final_result_message("c1", "all"),
+        ]
+        assert news(ContextSync(), LLMContext(written), history) == []
+
+    @pytest.mark.parametrize("content", ["IN_PROGRESS", "", None])
+    def test_one_that_runs_has_given_nothing(self, content):
+        assert news(ContextSync(), LLMContext([self.CALL, self.result(content)])) == []
+
+    def test_words_beside_a_call_are_told(self):
+        assert news(ContextSync(), LLMContext([{**self.CALL, "content": "I look."}])) == ["I look."]
+
+    def test_a_result_of_a_call_that_nobody_made_is_left_out(self):
+        assert news(ContextSync(), LLMContext([self.result(call_id="c9")])) == []
 
 
 class TestOrder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import pytest
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -90,3 +91,24 @@ async def test_a_call_cut_by_a_barge_in_is_answered_as_cancelled():
         await server.say(speech_started())
         result = await server.expect("conversation.item.create")
         assert (result["item"]["call_id"], result["item"]["output"]) == ("call_1", "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    ("gave", "told"),
+    [
+        (2**70, "1180591620717411303424"),
+        ({("a", 1): 2}, "{('a', 1): 2}"),
+        ("half \ud83d", "half ?"),
+        ({"half": "\ud83d"}, "{'half': '\\ud83d'}"),
+        ({"when": date(2026, 1, 2)}, '{"when":"2026-01-02"}'),
+    ],
+)
+async def test_p6_a_call_is_answered_whatever_its_function_gave(gave, told):
+    async def odd(params: FunctionCallParams) -> None:
+        await params.result_callback(gave)
+
+    async with conversation(prepare=lambda llm: llm.register_function("odd", odd)) as (_, server, _llm):
+        await server.say(response_created(), arguments_done("call_1", "odd", "{}"), response_done())
+        result = await server.expect("conversation.item.create")
+        assert result["item"]["output"] == told
+        await server.expect("response.create")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicepipe.errors import SettingsError
 from voicepipe.realtime.history import Answered, Called, History, Said
 
 
@@ -88,6 +89,15 @@ def test_answers_of_functions_stand_behind_their_calls_before_what_was_said_sinc
     assert kinds[:2] == [(Called, "c1"), (Called, "c2")]
     assert set(kinds[2:4]) == {(Answered, "c1"), (Answered, "c2")}
     assert kinds[4][0] is Said
+
+
+@pytest.mark.parametrize("text", [["Hello."], None, 7, b"Hello."])
+def test_what_is_no_text_is_refused_and_the_rest_can_still_be_told(text):
+    history = History()
+    history.said("u1", "user", "Hello.")
+    with pytest.raises(SettingsError, match=f"text: is a text, not {type(text).__name__}"):
+        history.said("u2", "user", text)
+    assert history.entries() == [Said("u1", "user", "Hello.")]
 
 
 def test_the_newest_entries_hold_no_answer_without_its_call():

@@ -16,7 +16,8 @@ from websockets.http11 import Request, Response
 
 from tests.support.scripted_server import ScriptedServer
 from voicepipe.errors import ConnectionRefused
-from voicepipe.realtime.connection import Closed, Endpoint
+from voicepipe.realtime.connection import Closed, Endpoint, OnClosed
+from voicepipe.realtime.events import Send
 from voicepipe.realtime.link import Link, Reconnect
 from voicepipe.rests import Rest
 
@@ -251,3 +252,107 @@ class TestOtherWays:
             await link.close()
             link.start_over()
             assert owner.told == ["up"]
+
+
+class HandMade:
+    """A connection of which a test says when it opens, and when it is lost.
+
+    Args:
+        refuses: Whether it is refused when `may_open` says so.
+    """
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.may_open, self.is_opening = asyncio.Event(), asyncio.Event()
+        self.is_closed = False
+        self.waiting_bytes = 0
+        self._refuses = refuses
+
+    def dial(self, _endpoint: Endpoint, _take: object, lost: OnClosed, _limits: object) -> HandMade:
+        self.lost = lost
+        return self
+
+    async def open(self) -> None:
+        self.is_opening.set()
+        await self.may_open.wait()
+        if self._refuses:
+            raise ConnectionRefused("busy", "server")
+
+    def send(self, message: Send) -> bool:
+        return True
+
+    def abandon(self, why: str) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@asynccontextmanager
+async def by_hand(*connections: HandMade) -> AsyncIterator[tuple[Owner, Link]]:
+    owner, left = Owner("ws://127.0.0.1:1"), list(connections)
+    link = Link(owner, reconnect=NOW)
+    link.dial = lambda *given: left.pop(0).dial(*given)
+    connections[0].may_open.set()
+    await link.open()
+    try:
+        yield owner, link
+    finally:
+        await link.close()
+
+
+class TestLostMeanwhile:
+    async def test_one_that_fails_while_the_old_connection_is_lost_is_followed_by_another_try(self):
+        old, new, third = HandMade(), HandMade(refuses=True), HandMade()
+        third.may_open.set()
+        async with by_hand(old, new, third) as (owner, link):
+            link.renew()
+            await new.is_opening.wait()
+            await old.lost(Closed(1006, ""))
+            new.may_open.set()
+            await owner.until("up", 2)
+            assert owner.told == ["up", "down 1006", "up"]
+
+    async def test_closing_in_the_midst_of_one_closes_both_connections(self):
+        old, new = HandMade(), HandMade()
+        new.may_open.set()
+        async with by_hand(old, new) as (owner, link):
+            told = asyncio.Event()
+
+            async def link_down(_closed: Closed) -> None:
+                told.set()
+                await asyncio.Event().wait()
+
+            owner.link_down = link_down
+            link.renew()
+            await told.wait()
+            await link.close()
+            assert old.is_closed
+            assert new.is_closed
+
+    async def test_a_connection_that_is_lost_before_its_owner_knows_of_it_is_replaced(self):
+        first, second, third = HandMade(), HandMade(), HandMade()
+        second.may_open.set()
+        third.may_open.set()
+        async with by_hand(first, second, third) as (owner, _):
+            link_up = owner.link_up
+
+            async def lost_at_once() -> None:
+                owner.link_up = link_up
+                await second.lost(Closed(1006, ""))
+
+            owner.link_up = lost_at_once
+            await first.lost(Closed(1006, ""))
+            await owner.until("up", 2)
+            assert owner.told == ["up", "down 1006", "down 1006", "up"]
+
+    async def test_one_that_opens_after_the_end_is_closed(self):
+        first, late = HandMade(), HandMade()
+        async with by_hand(first, late) as (_, link):
+            await link.close()
+            opening = asyncio.create_task(link.open())
+            await late.is_opening.wait()
+            await link.close()
+            late.may_open.set()
+            await opening
+            assert late.is_closed
+            assert link.is_over

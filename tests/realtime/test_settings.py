@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.utils.types import NOT_GIVEN
+
 from tests.support.scripted_bot import conversation
-from voicepipe.frames import ErrorFrame, LLMUpdateSettingsFrame
+from voicepipe.frames import (
+    ErrorFrame,
+    LLMContextFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
+    LLMUpdateSettingsFrame,
+)
 from voicepipe.services.openai.realtime import OpenAIRealtimeLLMService, SessionProperties
 
 
@@ -26,6 +36,13 @@ async def test_a_delta_does_the_same():
     assert update["session"] == {"type": "realtime", "instructions": "B", "tool_choice": "none"}
 
 
+async def test_a_dict_as_delta_is_refused_and_says_where_it_belongs():
+    async with conversation() as (bot, _server, _):
+        await bot.worker.queue_frame(LLMUpdateSettingsFrame(delta={"instructions": "B"}))
+        [problem] = await bot.up.wait_for(ErrorFrame)
+    assert problem.error == "delta: is the service's Settings, not dict; a dict is given as settings={...}"
+
+
 async def test_a_bad_value_sends_nothing_and_names_the_field():
     async with conversation() as (bot, server, _):
         await bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"max_output_tokens": 0}))
@@ -43,3 +60,26 @@ async def test_temperature_is_left_out_of_an_update():
         )
         update = await server.expect("session.update")
     assert update["session"] == {"type": "realtime", "instructions": "D"}
+
+
+CHOICE = {"type": "function", "function": {"name": "weather"}}
+"""As Pipecat's contexts and frames have it."""
+
+
+@pytest.mark.parametrize(
+    "frame", [LLMSetToolChoiceFrame(CHOICE), LLMContextFrame(LLMContext(tool_choice=CHOICE))]
+)
+async def test_a_choice_in_the_shape_of_chat_completions_is_made_flat(frame):
+    async with conversation() as (bot, server, _):
+        await bot.worker.queue_frame(frame)
+        update = await server.expect("session.update")
+    assert update["session"]["tool_choice"] == {"type": "function", "name": "weather"}
+
+
+@pytest.mark.parametrize("nothing", [NOT_GIVEN, None, []])
+async def test_a_frame_without_tools_takes_them_away(nothing):
+    begin = SessionProperties(tools=[{"type": "function", "name": "weather"}])
+    async with conversation(begin) as (bot, server, _):
+        await bot.worker.queue_frame(LLMSetToolsFrame(nothing))
+        update = await server.expect("session.update")
+    assert update["session"] == {"type": "realtime", "tools": []}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from pipecat.metrics.metrics import LLMUsageMetricsData
+from pipecat.metrics.metrics import LLMUsageMetricsData, TTFBMetricsData
 
 from tests.services.openai.realtime.wire_lines import (
     audio_delta,
@@ -33,6 +33,7 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.services.openai.realtime import AudioConfiguration, AudioInput, SessionProperties
 
 pytestmark = pytest.mark.usefixtures("both_wires")
@@ -155,3 +156,43 @@ async def test_the_end_of_a_turn_that_was_never_begun_is_no_news():
         await bot.down.wait_for(UserStoppedSpeakingFrame)
         names = bot.down.names(UserStartedSpeakingFrame, UserStoppedSpeakingFrame)
     assert names == ["UserStartedSpeakingFrame", "UserStoppedSpeakingFrame"]
+
+
+async def test_sound_that_is_judged_may_come_in_pieces_of_any_length():
+    policy = Interruptions(min_speech_ms=200)
+    async with conversation(interruptions=policy) as (bot, server, _):
+        await server.say(response_created(), audio_delta(5000))
+        await bot.down.wait_for(TTSAudioRawFrame)
+        await server.say(speech_started(), line("rate_limits.updated", rate_limits=[]))
+        await server.say(words_delta("Well"))
+        await bot.down.wait_for(LLMTextFrame)
+        loud = b"\x10\x20" * 6000
+        pieces = [loud[at : at + 481] for at in range(0, len(loud), 481)]
+        for piece in pieces:
+            await bot.worker.queue_frame(InputAudioRawFrame(piece, 24000, 1))
+        await bot.down.wait_for(InterruptionFrame)
+        await server.say(speech_stopped())
+        await bot.down.wait_for(UserStoppedSpeakingFrame)
+    heard = [base64.b64decode(one["audio"]) for one in server.received if "audio" in one]
+    assert b"".join(heard) == loud
+    assert not bot.up.of(ErrorFrame)
+
+
+async def test_sound_at_an_impossible_rate_is_said_once():
+    async with conversation() as (bot, server, _):
+        for _ in range(3):
+            await bot.worker.queue_frame(InputAudioRawFrame(bytes(960), 500, 1))
+        await bot.worker.queue_frame(sound(20))
+        await server.expect("input_audio_buffer.append")
+        [problem] = bot.up.of(ErrorFrame)
+    assert problem.error == "in_rate: 500 is not a whole number of hertz from 1000 to 192000"
+
+
+async def test_the_time_to_the_first_word_is_measured_where_answers_are_text():
+    async with conversation(SessionProperties(output_modalities=["text"])) as (bot, server, _):
+        delta = line("response.output_text.delta", response_id="resp_1", item_id="item_b1", delta="Hello")
+        await server.say(speech_started(), speech_stopped(), response_created(), delta, delta)
+        await server.say(response_done())
+        await bot.down.wait_for(LLMFullResponseEndFrame)
+    told = [data for frame in bot.down.of(MetricsFrame) for data in frame.data]
+    assert len([data for data in told if isinstance(data, TTFBMetricsData) and data.value > 0]) == 1

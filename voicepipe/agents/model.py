@@ -15,7 +15,7 @@ from voicepipe.errors import SettingsError
 from voicepipe.realtime.link import Reconnect
 from voicepipe.realtime.service import RealtimeService
 from voicepipe.services.elevenlabs.convai.conversation import ElevenLabsConversation
-from voicepipe.services.openai.realtime.access import DEFAULT_URL, ApiKey
+from voicepipe.services.openai.realtime.access import ApiKey
 
 Modality: TypeAlias = Literal["text", "audio"]
 _HALVES: Final = ("audio", "text")
@@ -78,27 +78,6 @@ def openai_key(api_key: ApiKey | None) -> ApiKey:
     if not found:
         raise SettingsError("api_key", _NO_KEY)
     return found
-
-
-def openai_address(base_url: str | None) -> str:
-    """Return the address as a socket's, or the environment's, or OpenAI's own.
-
-    Args:
-        base_url: `http` and `ws` are taken alike, with or without `/realtime` at the end.
-
-    Raises:
-        SettingsError: It is no URL.
-    """
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if not base_url:
-        return DEFAULT_URL
-    scheme, separator, rest = base_url.partition("://")
-    if not separator:
-        raise SettingsError("base_url", f"{base_url!r} is no URL, e.g. {DEFAULT_URL!r}")
-    scheme = {"http": "ws", "https": "wss"}.get(scheme, scheme)
-    path, question, query = rest.partition("?")
-    path = path.rstrip("/")
-    return f"{scheme}://{path if path.endswith('/realtime') else f'{path}/realtime'}{question}{query}"
 
 
 def tells_words(modalities: Sequence[Modality]) -> bool:

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 from voicepipe.agents.model import (
     Modality,
     RealtimeModelBase,
-    openai_address,
     openai_key,
     renewed_after,
     tells_words,
@@ -31,7 +30,7 @@ from voicepipe.services.openai.realtime import (
     SessionProperties,
     TurnDetection,
 )
-from voicepipe.services.openai.realtime.access import ApiKey
+from voicepipe.services.openai.realtime.access import ApiKey, openai_address
 from voicepipe.services.openai.realtime.service import DEFAULT_MODEL
 
 ServerVad = TurnDetection

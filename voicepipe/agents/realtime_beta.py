@@ -12,7 +12,6 @@ from typing import Any, Literal
 from voicepipe.agents.model import (
     Modality,
     RealtimeModelBase,
-    openai_address,
     openai_key,
     renewed_after,
     tells_words,
@@ -20,7 +19,7 @@ from voicepipe.agents.model import (
 from voicepipe.agents.realtime import VOICES, SemanticVad, ServerVad
 from voicepipe.realtime.fillers import Filler
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.services.openai.realtime.access import ApiKey
+from voicepipe.services.openai.realtime.access import ApiKey, openai_address
 from voicepipe.services.openai_realtime_beta import (
     InputAudioNoiseReduction,
     InputAudioTranscription,

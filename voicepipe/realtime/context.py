@@ -26,10 +26,17 @@ _ROLES: Mapping[str, Role] = {
 
 @dataclass(frozen=True, slots=True)
 class ContextMessage:
-    """A message of text from a context."""
+    """A message from a context.
+
+    Parameters:
+        role: Whose it is.
+        text: Its words.
+        images: What the user showed with them: the address of each image, which may be a data URI.
+    """
 
     role: Role
     text: str
+    images: tuple[str, ...] = ()
 
 
 Tool: TypeAlias = dict[str, Any]
@@ -65,29 +72,40 @@ class RealtimeAdapter(BaseLLMAdapter[_Params]):
 
 
 def messages_of(context: LLMContext) -> list[ContextMessage]:
-    """Return the messages of text in a context, oldest first; what has no text is left out."""
+    """Return the messages in a context, oldest first; what has neither text nor images is left out."""
     found = (message_of(message) for message in cast("list[Any]", context.get_messages()))
     return [message for message in found if message is not None]
 
 
 def message_of(message: Any) -> ContextMessage | None:
-    """Return a context's message as text; None if it has none, or is about a function call."""
+    """Return what a context's message says and shows; None if that is nothing, or it is about a function call."""
     if not isinstance(message, Mapping):
         return None
     fields = cast("Mapping[str, Any]", message)
-    role, text = _ROLES.get(str(fields.get("role"))), _text_of(fields.get("content"))
-    return ContextMessage(role, text) if role and text else None
+    role, content = _ROLES.get(str(fields.get("role"))), fields.get("content")
+    text = text_of(content)
+    images = _images_of(content) if role == "user" else ()
+    return ContextMessage(role, text, images) if role and (text or images) else None
 
 
-def _text_of(content: Any) -> str:
+def text_of(content: Any) -> str:
+    """Return the words of a message's content: a text, or those among its parts."""
     if isinstance(content, str):
         return content
-    if not isinstance(content, list):
-        return ""
-    parts = [
-        cast("Mapping[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, Mapping)
-    ]
-    return " ".join(str(part["text"]) for part in parts if part.get("type") == "text" and part.get("text"))
+    return " ".join(
+        str(part["text"]) for part in _parts(content) if part.get("type") == "text" and part.get("text")
+    )
+
+
+def _images_of(content: Any) -> tuple[str, ...]:
+    found = (part.get("image_url") for part in _parts(content) if part.get("type") == "image_url")
+    addresses = (cast("Any", image).get("url") if isinstance(image, Mapping) else image for image in found)
+    return tuple(address for address in addresses if isinstance(address, str) and address)
+
+
+def _parts(content: Any) -> list[Mapping[str, Any]]:
+    parts = cast("list[Any]", content) if isinstance(content, list) else []
+    return [cast("Mapping[str, Any]", part) for part in parts if isinstance(part, Mapping)]
 
 
 def tools_in_wire_shape(tools: ToolsSchema | Iterable[FunctionSchema | Mapping[str, Any]]) -> list[Tool]:
@@ -99,6 +117,18 @@ def tools_in_wire_shape(tools: ToolsSchema | Iterable[FunctionSchema | Mapping[s
         own = (tools.custom_tools or {}).get(AdapterType.OPENAI, [])
         return [_flat(tool) for tool in [*cast("list[Any]", tools.standard_tools), *own]]
     return [_flat(tool) for tool in tools]
+
+
+def tool_choice_in_wire_shape(choice: Any) -> Any:
+    """Return which tool is to be used in the flat shape; a word as it is.
+
+    What contexts hold in the shape of chat completions (`{"type": "function", "function": {"name": ...}}`) is made flat.
+    """
+    if not isinstance(choice, Mapping):
+        return choice
+    fields = cast("Mapping[str, Any]", choice)
+    named = fields.get("function")
+    return {"type": "function", **cast("Mapping[str, Any]", named)} if isinstance(named, Mapping) else fields
 
 
 def _flat(tool: Any) -> Tool:

@@ -6,15 +6,20 @@ application wrote is news to the session.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.utils.types import is_given
 
 from voicepipe.realtime.context import ContextMessage, message_of
+from voicepipe.realtime.context_calls import calls_elsewhere, is_of_a_call, is_result, result_in
 from voicepipe.realtime.history import Entry, History, Said
+
+_REMEMBERED_IMAGES: Final = 16
+"""Images that an aggregator may yet write into the context."""
 
 
 class ContextSync:
@@ -23,6 +28,7 @@ class ContextSync:
     def __init__(self) -> None:
         self._seen: dict[int, Any] = {}
         self._turns: list[tuple[str, str]] = []
+        self._shown: deque[str] = deque(maxlen=_REMEMBERED_IMAGES)
         self._tools: ToolsSchema | None = None
         self._tool_choice: Any = None
 
@@ -36,6 +42,10 @@ class ContextSync:
         """Take note that an aggregator wrote a turn into the context, from what went through the pipeline."""
         self._turns.append((role, text))
 
+    def shown(self, text: str) -> None:
+        """Take note that the session was shown an image with its words, which an aggregator will write down."""
+        self._shown.append(text)
+
     def news(self, context: LLMContext, history: History) -> list[ContextMessage]:
         """Return the messages that the session has to be told, oldest first; after this they are known.
 
@@ -44,13 +54,17 @@ class ContextSync:
             history: What the session said and heard itself.
         """
         answers = [entry.text for entry in history.entries() if _is_answer(entry)]
+        messages = cast("list[Any]", context.get_messages())
+        calls = calls_elsewhere(messages, history)
         found: list[ContextMessage] = []
-        for message in cast("list[Any]", context.get_messages()):
+        for message in messages:
             if id(message) in self._seen:
                 continue
             self.saw([message])
-            written = message_of(message)
-            if written is None or self._is_turn(written) or _is_one_of(written, answers):
+            written = result_in(message, calls) if is_result(message) else message_of(message)
+            if written is None or self._was_shown(written):
+                continue
+            if self._is_turn(written) or _is_one_of(written, answers):
                 continue
             found.append(written)
         return found
@@ -78,6 +92,12 @@ class ContextSync:
             return None
         self._tool_choice = choice
         return choice
+
+    def _was_shown(self, message: ContextMessage) -> bool:
+        if not message.images or message.text not in self._shown:
+            return False
+        self._shown.remove(message.text)
+        return True
 
     def _is_turn(self, message: ContextMessage) -> bool:
         known = (message.role, message.text.strip())
@@ -131,9 +151,9 @@ def _before_answers(messages: Sequence[Any], at: int, answers: list[str]) -> int
         message = messages[before]
         if _role(message) == "assistant" and _is_one_of(ContextMessage("assistant", _text(message)), answers):
             place = before
-        elif not _is_of_a_call(message):
+        elif not is_of_a_call(message):
             break
-    while 0 < place < at and _is_of_a_call(messages[place - 1]):
+    while 0 < place < at and is_of_a_call(messages[place - 1]):
         place -= 1
     return place
 
@@ -151,12 +171,6 @@ def _answers_after(history: History, text: str) -> list[str]:
 
 def _role(message: Any) -> str:
     return str(cast("Mapping[str, Any]", message).get("role")) if isinstance(message, Mapping) else ""
-
-
-def _is_of_a_call(message: Any) -> bool:
-    """Whether a message calls a function, or is what one gave."""
-    calls = isinstance(message, Mapping) and bool(cast("Mapping[str, Any]", message).get("tool_calls"))
-    return calls or _role(message) == "tool"
 
 
 def _text(message: Any) -> str:

@@ -137,7 +137,7 @@ class Happenings:
         return self._speak(happening)
 
     async def _open_sound(self, opening: list[Frame]) -> None:
-        await self._service.first_sound()
+        await self._service.measures.first_sound()
         await self._push(opening)
 
     def _speak(self, happening: AudioChunk) -> Rest:
@@ -147,6 +147,8 @@ class Happenings:
         return service.hop.push(_sound(happening, service.session.output_sample_rate, context_id))
 
     async def _bot_words(self, happening: BotTranscript) -> None:
+        if not happening.spoken:
+            await self._service.stop_ttfb_metrics()
         words = LLMTextFrame(happening.text)
         words.includes_inter_frame_spaces = True
         # Spoken words reach the context as TTSTextFrame; for Pipecat's RTVI both are pushed.
@@ -170,7 +172,7 @@ class Happenings:
     async def _side_response(self, happening: SideResponse) -> None:
         if happening.usage is not None:
             await self._service.start_llm_usage_metrics(token_usage(happening.usage))
-        self._service.side_response_ended(happening)
+        self._service.questions.side_response_ended(happening)
 
     async def _server_tool(self, happening: ServerTool) -> None:
         await self._service.announce("on_mcp", happening.stage, happening.item_id, happening.item)
@@ -181,11 +183,11 @@ class Happenings:
     async def _tool_call(self, happening: ToolCall) -> None:
         service = self._service
         if happening.arguments is None:
-            await service.answer_call(happening.call_id, {"error": happening.problem})
+            await service.functions.answer(happening.call_id, {"error": happening.problem})
             return
         context = service.context or LLMContext()
         call = FunctionCallFromLLM(happening.name, happening.call_id, happening.arguments, context)
-        await service.call_started(happening.call_id, happening.name)
+        service.functions.started(happening.call_id, happening.name)
         await service.run_function_calls([call])
 
     # The conversation.
@@ -197,7 +199,7 @@ class Happenings:
         await self._service.announce("on_conversation_item_updated", happening.item_id, happening.item)
 
     async def _item_retrieved(self, happening: ItemRetrieved) -> None:
-        self._service.retrieved(happening)
+        self._service.questions.retrieved(happening)
 
     # The session.
 
@@ -209,7 +211,7 @@ class Happenings:
         await self._service.announce("on_settings_applied", happening.settings)
 
     async def _transcription_usage(self, happening: TranscriptionUsage) -> None:
-        await self._service.report(transcription_metrics(self._service.name, happening))
+        await self._service.measures.report(transcription_metrics(self._service.name, happening))
 
     async def _rate_limits(self, happening: RateLimits) -> None:
         await self._service.announce("on_rate_limits", happening.limits)
@@ -221,8 +223,13 @@ class Happenings:
         logger.warning(f"{self._service}: passed over, now and from here on: {one_line(happening.what)}")
 
     async def _failure(self, happening: Failure) -> None:
-        service = self._service
-        named = f"{happening.code}: {happening.message}" if happening.code else happening.message
+        service, named = self._service, happening.message
+        if happening.field not in named:
+            named = f"{happening.field}: {named}"
+        if happening.code:
+            named = f"{happening.code}: {named}"
+        if happening.kind == "settings":
+            service.settings_refused()
         category = category_of(happening.kind, fatal=happening.fatal)
         if happening.fatal:
             await self.close_brackets()

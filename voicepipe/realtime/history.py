@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from voicepipe.errors import SettingsError
 from voicepipe.realtime.session import Role
 
 _MS_A_LETTER: Final = 60.0
@@ -90,7 +91,12 @@ class History:
             self._move_behind(item_id, after)
 
     def said(self, item_id: str, role: Role, text: str) -> None:
-        """Take all of the words of an item."""
+        """Take all of the words of an item.
+
+        Raises:
+            SettingsError: They are no text; nothing is taken.
+        """
+        _refuse_no_text(text)
         self._words(item_id, role).text = text
 
     def says(self, item_id: str, text: str) -> None:
@@ -186,3 +192,8 @@ class History:
             if key == after:
                 reordered[item_id] = item
         self._items = reordered
+
+
+def _refuse_no_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise SettingsError("text", f"is a text, not {type(text).__name__}")

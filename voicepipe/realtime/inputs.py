@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
+from pipecat.utils.types import is_given
 
 from voicepipe.audio.resampler import StreamResampler
-from voicepipe.errors import SettingsError
+from voicepipe.errors import AudioFormatError, SettingsError
 from voicepipe.frames import (
     CodedInputAudioRawFrame,
     Frame,
@@ -32,7 +33,12 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from voicepipe.realtime.context import ContextMessage, message_of, tools_in_wire_shape
+from voicepipe.realtime.context import (
+    ContextMessage,
+    message_of,
+    tool_choice_in_wire_shape,
+    tools_in_wire_shape,
+)
 from voicepipe.realtime.context_sync import ContextSync, put_in_order
 from voicepipe.realtime.images import as_data_uri
 from voicepipe.realtime.keypad import Keypad, typed
@@ -80,7 +86,7 @@ class Inputs:
         self._onset_is_given = onset_ms is not None
         self._onset_ms = _ONSET_MS if onset_ms is None else onset_ms
         self._resampler: StreamResampler | None = None
-        self._has_refused_channels = False
+        self._refused: set[str] = set()
         self._run_is_owed = False
         self._image_secs = float("-inf")
         self._keypad = Keypad()
@@ -96,6 +102,26 @@ class Inputs:
         self.sync = ContextSync()
         return self.sync.news(context, self._service.session.history)
 
+    def begin_anew(self) -> None:
+        """Forget what was heard and told; what is held off stays so."""
+        self.sync = ContextSync()
+        self._resampler = None
+        self._run_is_owed = False
+        self._refused.clear()
+        self._image_secs = float("-inf")
+        self._keypad = Keypad()
+
+    async def tell(self, message: ContextMessage) -> None:
+        """Put a context's message into the conversation, the images first."""
+        service, session = self._service, self._service.session
+        for image in message.images:
+            if image.startswith("data:"):
+                await service.perform(session.add_image(image, detail=self.detail))
+            else:
+                await service.push_error("image_url: is a data URI; an image is not fetched from elsewhere")
+        if message.text:
+            await service.perform(session.add_message(message.role, message.text))
+
     async def close(self) -> None:
         """Leave nothing behind."""
         task, self._pausing = self._pausing, None
@@ -109,25 +135,30 @@ class Inputs:
         if self.audio_paused:
             return None
         if frame.num_channels != 1:
-            return partial(self._refuse_channels, frame.num_channels)
+            why = f"num_channels: the service takes mono, the input has {frame.num_channels} channels"
+            return partial(self._refuse_sound, why)
         service = self._service
         looks_into_it = not service.turns.lets_all_through
         if not looks_into_it and isinstance(frame, CodedInputAudioRawFrame) and self._resampler is None:
             outputs = service.append_coded(frame.coding, frame.coded) if frame.coded else None
             if outputs is not None:
                 return service.perform_now(outputs)
-        pcm = self._at_session_rate(frame)
+        try:
+            pcm = self._at_session_rate(frame)
+        except AudioFormatError as error:
+            return partial(self._refuse_sound, str(error))
         if looks_into_it:
             return partial(self._judge, pcm)
         return service.perform_now(service.session.append_audio(pcm))
 
     def _at_session_rate(self, frame: InputAudioRawFrame) -> bytes:
-        rate, resampler = self._service.session.input_sample_rate, self._resampler
-        if frame.sample_rate == rate:
-            return frame.audio
+        rate, resampler, sound = self._service.session.input_sample_rate, self._resampler, frame.audio
+        if resampler is None and frame.sample_rate == rate and len(sound) % 2 == 0:
+            return sound
         if resampler is None or (resampler.in_rate, resampler.out_rate) != (frame.sample_rate, rate):
+            # Also between equal rates: it keeps half a sample until its other half comes.
             resampler = self._resampler = StreamResampler(frame.sample_rate, rate)
-        return resampler.process(frame.audio)
+        return resampler.process(sound)
 
     async def _judge(self, pcm: bytes) -> None:
         """Send what of the sound may be sent now, and see what it means to the turn."""
@@ -136,11 +167,11 @@ class Inputs:
             await service.perform(service.session.append_audio(admitted))
             await service.turns.heard(admitted)
 
-    async def _refuse_channels(self, channels: int) -> None:
-        if not self._has_refused_channels:
-            self._has_refused_channels = True
-            message = f"num_channels: the service takes mono, the input has {channels} channels"
-            await self._service.push_error(message)
+    async def _refuse_sound(self, why: str) -> None:
+        # Said once: the next chunk, 20 ms later, has the same fault.
+        if why not in self._refused:
+            self._refused.add(why)
+            await self._service.push_error(why)
 
     # Turns.
 
@@ -161,7 +192,7 @@ class Inputs:
     async def _on_user_stopped(self, _frame: Frame, _direction: FrameDirection) -> bool:
         service, session = self._service, self._service.session
         if not session.server_decides_turns:
-            await service.turn_ended()
+            await service.measures.turn_ended()
             committed = session.commit()
             if committed:
                 await service.perform([*committed, *session.create_response()])
@@ -184,6 +215,8 @@ class Inputs:
     async def _on_user_image(self, frame: UserImageRawFrame, _direction: FrameDirection) -> bool:
         if frame.request is None and frame.text is None:
             return await self._on_image(frame, _direction)
+        if frame.append_to_context:
+            self.sync.shown(frame.text or "")
         # Somebody asked for this one, so it counts for itself.
         await self._show(frame, frame.text or "")
         if frame.run_llm is not False:
@@ -206,7 +239,7 @@ class Inputs:
         for message in frame.messages:
             written = message_of(message)
             if written is not None:
-                await service.perform(session.add_message(written.role, written.text))
+                await self.tell(written)
         if frame.run_llm and has_assistant_aggregator(service.pipeline_worker.pipeline):
             # The wish comes back as a context, once nobody speaks.
             self._run_is_owed = True
@@ -254,11 +287,14 @@ class Inputs:
     # Tools and context.
 
     async def _on_set_tools(self, frame: LLMSetToolsFrame, _direction: FrameDirection) -> bool:
-        await self._service.set_tools(cast("Any", frame.tools))
+        given = cast("Any", frame.tools)
+        # As in a context, no tools at all may also be said in this way.
+        await self._service.set_tools(given if is_given(given) and given is not None else [])
         return True
 
     async def _on_tool_choice(self, frame: LLMSetToolChoiceFrame, _direction: FrameDirection) -> bool:
-        await self._service.perform(self._service.session.update({"tool_choice": frame.tool_choice}))
+        choice = tool_choice_in_wire_shape(frame.tool_choice)
+        await self._service.perform(self._service.session.update({"tool_choice": choice}))
         return True
 
     async def _on_turn_written(
@@ -279,10 +315,10 @@ class Inputs:
             await service.perform(session.update({"tools": offered}))
         choice = self.sync.new_tool_choice(context)
         if choice is not None:
-            await service.perform(session.update({"tool_choice": choice}))
+            await service.perform(session.update({"tool_choice": tool_choice_in_wire_shape(choice)}))
         news = self.sync.news(context, session.history)
         for message in news:
-            await service.perform(session.add_message(message.role, message.text))
+            await self.tell(message)
         self.sync.forget_turns()
         if direction == FrameDirection.UPSTREAM:
             # It comes with every function's result, too, which the session has answered by itself.

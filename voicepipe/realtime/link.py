@@ -160,6 +160,8 @@ class Link:
         self._failed = 0
         self._is_closed = False
         self._replacing: asyncio.Task[None] | None = None
+        self._lost_meanwhile: Closed | None = None
+        """How the connection ended that was lost while another one was being opened."""
         self._timer: asyncio.TimerHandle | None = None
         """Until the session is settled, when that has taken too long; from there on, when it is due."""
         self._telling: asyncio.Task[None] | None = None
@@ -172,6 +174,9 @@ class Link:
         """
         self._is_closed = False
         await self._connect_somehow(_HOPELESS_AT_FIRST)
+        if self._is_closed:
+            # It was closed while the connection was being opened.
+            await self._drop()
 
     def send(self, message: Send) -> None:
         """Send a message; without a connection it is gone, and the session tells again what matters."""
@@ -182,6 +187,11 @@ class Link:
             return
         for tap in self.taps:
             tap("sent", message.message)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there will be no connection until it is opened again."""
+        return self._is_closed
 
     @property
     def waiting_bytes(self) -> int:
@@ -242,7 +252,7 @@ class Link:
 
     async def _connect(self) -> None:
         connection, where = await self._opened()
-        self._connection = connection
+        self._connection, self._lost_meanwhile = connection, None
         self._tell_taps("opened", where)
         self._expect_settling(connection)
         await self._owner.link_up()
@@ -273,9 +283,23 @@ class Link:
         self._tell_taps("closed", f"{closed.code} {closed.reason}")
         self._stop_timer()
         await self._owner.link_down(closed)
-        if not self._is_closed and self._replacing is None:
-            self._replacing = asyncio.create_task(self._replace(closed), name="reconnect a realtime session")
+        if self._replacing is not None:
+            self._lost_meanwhile = closed
+        elif not self._is_closed:
+            self._begin_to_replace(closed)
         await connection.close()
+
+    def _begin_to_replace(self, closed: Closed) -> None:
+        self._replacing = asyncio.create_task(self._replace(closed), name="reconnect a realtime session")
+
+    async def _replaced(self) -> None:
+        """Take note that the task that opened another connection is at its end, be there one or not."""
+        self._replacing = None
+        lost, self._lost_meanwhile = self._lost_meanwhile, None
+        if self._is_closed:
+            await self._drop()
+        elif lost is not None:
+            self._begin_to_replace(lost)
 
     async def _replace(self, closed: Closed) -> None:
         try:
@@ -290,9 +314,7 @@ class Link:
         except ConnectionRefused as error:
             await self._give_up(error)
         finally:
-            self._replacing = None
-            if self._is_closed:
-                await self._drop()
+            await self._replaced()
 
     async def _start_over(self) -> None:
         try:
@@ -302,9 +324,7 @@ class Link:
         except ConnectionRefused as error:
             await self._give_up(error)
         finally:
-            self._replacing = None
-            if self._is_closed:
-                await self._drop()
+            await self._replaced()
 
     async def _give_up(self, error: ConnectionRefused) -> None:
         self._is_closed = True
@@ -314,20 +334,21 @@ class Link:
         old = self._connection
         try:
             new, where = await self._opened()
+            self._connection, self._lost_meanwhile = new, None
+            try:
+                self._tell_taps("closed", "1000 renewed")
+                self._tell_taps("opened", where)
+                self._expect_settling(new)
+                await self._owner.link_down(Closed(1000, "renewed"))
+                await self._owner.link_up()
+            finally:
+                if old is not None:
+                    await old.close()
         except ConnectionRefused as error:
             # The old one is still good; its end will be met as any other.
             logger.warning(f"the session could not be renewed: {one_line(str(error))}")
-            return
         finally:
-            self._replacing = None
-        self._connection = new
-        self._tell_taps("closed", "1000 renewed")
-        self._tell_taps("opened", where)
-        self._expect_settling(new)
-        await self._owner.link_down(Closed(1000, "renewed"))
-        await self._owner.link_up()
-        if old is not None:
-            await old.close()
+            await self._replaced()
 
     async def _drop(self) -> None:
         self._stop_timer()

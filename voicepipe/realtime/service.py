@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
-from pipecat.metrics.metrics import MetricsData
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
 from pipecat.services.llm_service import LLMService
@@ -35,8 +34,8 @@ from voicepipe.frames import (
     InterruptionFrame,
     LLMServiceMetadataFrame,
     LLMUpdateSettingsFrame,
-    MetricsFrame,
     PlaybackMarkFrame,
+    StopFrame,
     TranscriptionFrame,
 )
 from voicepipe.hops import SOUND, SoundHops, sound_goes_around
@@ -45,22 +44,18 @@ from voicepipe.realtime.arguments import refuse_unknown
 from voicepipe.realtime.backlog import Backlog
 from voicepipe.realtime.connection import Closed, Endpoint, Limits
 from voicepipe.realtime.context import RealtimeAdapter, tools_in_wire_shape
-from voicepipe.realtime.events import Happening, ItemRetrieved, Output, Send, SessionReady, SideResponse
-from voicepipe.realtime.fillers import Filler, Fillers
+from voicepipe.realtime.events import Happening, Output, Send, SessionReady, SideResponse
+from voicepipe.realtime.fillers import Filler
+from voicepipe.realtime.functions import Functions
 from voicepipe.realtime.happenings import Happenings
 from voicepipe.realtime.inputs import Inputs
 from voicepipe.realtime.interruptions import Interruptions
-from voicepipe.realtime.latency import (
-    CallMeter,
-    FunctionCallMetricsData,
-    LatencyMeter,
-    TurnLatencyMetricsData,
-)
 from voicepipe.realtime.link import Link, Reconnect
+from voicepipe.realtime.measures import Measures, now_ms
+from voicepipe.realtime.questions import Questions
 from voicepipe.realtime.session import Detail, Session
-from voicepipe.realtime.translation import category_of, has_user_aggregator, tool_output, wants_answer
+from voicepipe.realtime.translation import category_of, has_user_aggregator
 from voicepipe.realtime.turns import Turns
-from voicepipe.realtime.waiting import Waiting
 from voicepipe.rests import Rest, after, done, each
 
 
@@ -138,13 +133,15 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             onset_ms=user_onset_ms,
         )
         self._happenings = Happenings(self)
-        self._fillers = Fillers(self, tool_filler)
+        self.measures = Measures(self, assert_given(self._settings.model))
+        """What it measures of the conversation."""
+        self.functions = Functions(self, tool_filler)
+        """The model's functions that run."""
+        self.questions = Questions(self)
+        """What the application waits for."""
         self._link = Link(self, limits, reconnect)
-        self._latency = LatencyMeter()
-        self._calls = CallMeter()
-        self._received_ms = 0.0
-        self._items = Waiting[Mapping[str, Any]]()
-        self._sides = Waiting[SideResponse]()
+        self._has_run = self._is_taken = False
+        self._resetting = asyncio.Lock()
         for event in (
             "on_connected",
             "on_resumed",
@@ -204,26 +201,29 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Return an item of the conversation as the server has it, in the wire's shape (seed row S003-35).
 
         Raises:
-            VoicepipeError: The server does not have it, or the connection ended first.
+            VoicepipeError: The server does not have it, the connection ended first, or there will be no other one.
         """
-        asks = item_id not in self._items
-        future = self._items.wait_for(item_id)
-        if asks:
-            await self.perform(self.session.retrieve(item_id))
-        return await future
+        return await self.questions.item(item_id)
 
     async def reset_conversation(self) -> None:
         """Begin a new conversation with the same settings, over a new connection.
 
         The context, if there is one, is told again; nothing else of what was said is known to the model after this.
+
+        Raises:
+            VoicepipeError: It is in no pipeline that runs.
         """
-        await self.perform(self.session.reset())
-        await self._link.close()
-        await self._happenings.close_brackets()
-        if self.context is not None:
-            for message in self._inputs.begin_context(self.context):
-                await self.perform(self.session.add_message(message.role, message.text))
-        await self._open()
+        # One after the other: of two connections that are opened at the same time nobody would close the first.
+        async with self._resetting:
+            if not self._is_taken:
+                raise VoicepipeError(f"{self} is in no pipeline that runs")
+            await self.perform(self.session.reset())
+            await self._link.close()
+            await self._happenings.close_brackets()
+            if self.context is not None:
+                for message in self._inputs.begin_context(self.context):
+                    await self._inputs.tell(message)
+            await self._open()
 
     # Life.
 
@@ -236,8 +236,22 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         )
 
     async def setup(self, setup: FrameProcessorSetup) -> None:
-        """Connect, while the other processors set themselves up."""
+        """Connect, while the other processors set themselves up.
+
+        In each pipeline that it is put into it has a new conversation.
+
+        Raises:
+            VoicepipeError: It is in another pipeline, which has not ended, or was in one that was cancelled: after that
+                no processor of Pipecat's takes frames.
+        """
+        if self._is_taken or self._cancelling:
+            why = "which has not ended" if self._is_taken else "which was cancelled"
+            raise VoicepipeError(f"{self} is in another pipeline, {why}; make one for each call")
+        self._is_taken = True
         await super().setup(setup)
+        if self._has_run:
+            await self._begin_anew()
+        self._has_run = True
         self.turns.aggregator_decides = has_user_aggregator(self.pipeline_worker.pipeline)
         await self._open()
 
@@ -253,13 +267,24 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     async def cleanup(self) -> None:
         """Leave nothing behind, however far things got."""
+        self._is_taken = False
         await super().cleanup()
         await self._leave()
 
     async def end_connection(self) -> None:
         """End the connection for good: what follows would be more of the same."""
         await self._link.close()
-        self._forget_waiting()
+        self.questions.over()
+
+    async def _begin_anew(self) -> None:
+        """Forget the conversation of another pipeline, and end its connection, which a StopFrame leaves open."""
+        await self._leave()
+        self.session.reset()
+        self.context = None
+        self.turns = Turns(self, self.interruptions)
+        self.measures = Measures(self, self.measures.model)
+        self._happenings = Happenings(self)
+        self._inputs.begin_anew()
 
     async def _open(self) -> None:
         try:
@@ -270,14 +295,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     async def _leave(self) -> None:
         await self._link.close()
         await self._inputs.close()
-        await self._fillers.close()
+        await self.functions.close()
         await self.turns.close()
-        self._forget_waiting()
-
-    def _forget_waiting(self) -> None:
-        error = VoicepipeError("the connection ended before the answer came")
-        self._items.give_up(error)
-        self._sides.give_up(error)
+        self.questions.over()
 
     # The link.
 
@@ -287,13 +307,13 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
 
     def link_message(self, message: bytes) -> Rest:
         """Take a message of the server's."""
-        self._received_ms = self._now_ms()
+        self.measures.received()
         return self.perform_now(self.session.receive(message))
 
     async def link_down(self, closed: Closed) -> None:
         """The connection is gone, and another one is on its way."""
         await self.perform(self.session.closed())
-        self._items.give_up(VoicepipeError("the connection was lost before the item came"))
+        self.questions.lost()
         if closed.code != 1000 or closed.reason != "renewed":
             reason = f"code {closed.code}: {closed.reason or 'no reason given'}"
             await self.announce("on_disconnected", reason)
@@ -306,7 +326,7 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """There will be no other connection."""
         await self._happenings.close_brackets()
         category = category_of(error.kind, fatal=True)
-        self._forget_waiting()
+        self.questions.over()
         await self.push_error(one_line(str(error)), error, category=category, force_treat_as_permanent=True)
 
     async def link_due(self) -> None:
@@ -348,8 +368,9 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
                 frame.delta = type(self._settings).from_mapping(frame.settings)
             await super().process_frame(frame, direction)
             return
-        if isinstance(frame, EndFrame | CancelFrame):
+        if isinstance(frame, EndFrame | CancelFrame | StopFrame):
             await self._happenings.end()
+            self._is_taken = False
         await super().process_frame(frame, direction)
         if await self._inputs.act_on(frame, direction):
             await self.push_frame(frame, direction)
@@ -375,22 +396,11 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             if isinstance(frame, FunctionCallResultFrame):
                 await self._tell_result(frame)
             elif isinstance(frame, FunctionCallCancelFrame):
-                await self._call_ended(frame.tool_call_id, completed=False)
-                respond = bool(frame.run_llm)
-                await self.perform(
-                    self.session.send_tool_result(frame.tool_call_id, "CANCELLED", respond=respond)
-                )
+                await self.functions.cancelled(frame)
         await super().push_frame(frame, direction)
 
     async def _tell_result(self, frame: FunctionCallResultFrame) -> None:
-        output = tool_output(frame.result)
-        if frame.properties and not frame.properties.is_final:
-            note = f"The function {frame.function_name} is still running. So far: {output}"
-            await self.perform(self.session.add_message("system", note))
-            return
-        await self._call_ended(frame.tool_call_id, completed=True)
-        respond = wants_answer(frame)
-        await self.perform(self.session.send_tool_result(frame.tool_call_id, output, respond=respond))
+        await self.functions.told(frame)
 
     @property
     def wire_link(self) -> Link:
@@ -400,22 +410,6 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
     def backlog(self) -> Backlog:
         """Return what waits for the connection, and how much sound found no room."""
         return Backlog("service", self._link.waiting_bytes, self._link.dropped)
-
-    async def _call_ended(self, call_id: str, *, completed: bool) -> None:
-        await self._fillers.call_ended(call_id)
-        ended = self._calls.ended(call_id, self._now_ms())
-        if ended is not None:
-            name, duration_ms = ended
-            await self.report(
-                FunctionCallMetricsData(
-                    processor=self.name,
-                    model=assert_given(self._settings.model),
-                    function_name=name,
-                    tool_call_id=call_id,
-                    duration_ms=duration_ms,
-                    completed=completed,
-                )
-            )
 
     # What inputs, turns and happenings need.
 
@@ -434,50 +428,18 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         """Take a response up again that was stopped."""
         await self._happenings.go_on(response_id, held)
 
-    async def turn_ended(self) -> None:
-        """The user's turn is over: from here on the answer is waited for."""
-        self._latency.turn_ended(self._now_ms())
-        await self.start_ttfb_metrics()
-        await self.start_processing_metrics()
-
-    async def first_sound(self) -> None:
-        """The first sound of a response goes out."""
-        await self.stop_ttfb_metrics()
-        measured = self._latency.sound_went_out(self._received_ms, self._now_ms())
-        if measured is not None:
-            server_ms, added_ms = measured
-            await self.report(
-                TurnLatencyMetricsData(
-                    processor=self.name,
-                    model=assert_given(self._settings.model),
-                    server_ms=server_ms,
-                    added_ms=added_ms,
-                )
-            )
-
-    async def report(self, metrics: MetricsData) -> None:
-        """Push metrics, if they are wanted."""
-        if self.metrics_enabled:
-            await self.push_frame(MetricsFrame(data=[metrics]))
-
     async def push_transcription(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
         """Push what the user said: upstream, where the aggregators are."""
         await self.push_frame(frame, FrameDirection.UPSTREAM)
-
-    async def call_started(self, call_id: str, name: str) -> None:
-        """A function runs."""
-        self._calls.started(call_id, name, self._now_ms())
-        self._fillers.call_started(call_id, name)
-
-    async def answer_call(self, call_id: str, result: Any) -> None:
-        """Answer a call that is not run."""
-        await self.perform(self.session.send_tool_result(call_id, tool_output(result)))
 
     async def set_tools(self, tools: Any) -> None:
         """Offer the model other functions from here on."""
         given = tools if isinstance(tools, ToolsSchema) else [t for t in tools if not isinstance(t, Mapping)]
         self._sync_registered_tool_handlers(given)
         await self.perform(self.session.update({"tools": tools_in_wire_shape(tools)}))
+
+    def settings_refused(self) -> None:
+        """A change of settings was refused; those in force are as they were before it."""
 
     async def announce(self, event: str, *values: Any) -> None:
         """Call the application's handlers of an event."""
@@ -489,29 +451,16 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
         self._link.settled(ends_in_secs)
         await self.announce("on_resumed" if ready.is_resumed else "on_connected")
 
-    def retrieved(self, answer: ItemRetrieved) -> None:
-        """Give an item to those who asked for it."""
-        if answer.item is None:
-            self._items.fail(answer.item_id, VoicepipeError(f"item {answer.item_id}: {answer.problem}"))
-        else:
-            self._items.give(answer.item_id, answer.item)
-
     async def side_response(self, token: str, outputs: Iterable[Output]) -> SideResponse:
         """Ask for a response outside of the conversation and wait for its end.
 
         Raises:
-            VoicepipeError: The connection ended first.
+            VoicepipeError: The connection ended first, or there will be no other one.
         """
-        future = self._sides.wait_for(token)
-        await self.perform(outputs)
-        return await future
-
-    def side_response_ended(self, ended: SideResponse) -> None:
-        """Give a response to who asked for it."""
-        self._sides.give(ended.token, ended)
+        return await self.questions.side_response(token, outputs)
 
     def _now_ms(self) -> float:
-        return asyncio.get_running_loop().time() * 1000
+        return now_ms()
 
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""

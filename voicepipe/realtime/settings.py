@@ -78,7 +78,13 @@ def _named_anywhere(value: Any, name: str) -> bool:
 
 
 def _reason(message: str, kind: str) -> str:
-    return "there is no such setting" if kind == "extra_forbidden" else message
+    match kind:
+        case "extra_forbidden":
+            return "there is no such setting"
+        case "union_tag_not_found":
+            return "needs its `type`, which says of what kind it is"
+        case _:
+            return message
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], descend: frozenset[str]) -> dict[str, Any]:

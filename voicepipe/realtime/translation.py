@@ -47,11 +47,17 @@ def category_of(kind: FailureKind, *, fatal: bool) -> ErrorCategory:
 
 
 def tool_output(result: Any) -> str:
-    """Return a function's result as the text a model reads: words as they are, anything else as JSON."""
-    if isinstance(result, str):
-        return result
+    """Return a function's result as the text a model reads: words as they are, anything else as JSON.
+
+    Half a character, as is left of a text that was cut by its UTF-16, becomes `?`.
+
+    Raises:
+        TypeError: JSON has no form for it.
+    """
     if result is None:
         return "COMPLETED"
+    if isinstance(result, str):
+        return result.encode(errors="replace").decode()
     return orjson.dumps(result, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 

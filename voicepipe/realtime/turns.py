@@ -195,7 +195,7 @@ class Turns:
 
     async def _end_turn(self, *, answers: bool) -> None:
         service = self._service
-        await service.turn_ended()
+        await service.measures.turn_ended()
         if self._is_announced:
             await self._announce_end()
         if self._suspension is not None:

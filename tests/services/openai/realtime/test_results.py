@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.services.openai.realtime.wire_lines import line, ready_session
-from voicepipe.realtime.events import TranscriptionUsage, Usage
+from voicepipe.realtime.events import TranscriptionUsage, Usage, UserTranscript
 from voicepipe.services.openai.realtime import (
     AudioConfiguration,
     AudioInput,
@@ -59,3 +61,13 @@ def test_a_transcription_names_the_model_that_made_it():
         TranscriptionUsage("item_u1", input_tokens=12, output_tokens=3, model="gpt-4o-mini-transcribe")
         in told
     )
+
+
+@pytest.mark.parametrize("seconds", [None, "many", {}])
+def test_words_whose_cost_cannot_be_read_are_told_all_the_same(seconds):
+    session = ready_session()
+    usage = {"type": "duration", "seconds": seconds}
+    type_ = "conversation.item.input_audio_transcription.completed"
+    words, _, cost = session.receive(line(type_, item_id="item_u1", transcript="Hello.", usage=usage))
+    assert words == UserTranscript("item_u1", "Hello.", final=True)
+    assert cost == TranscriptionUsage("item_u1", seconds=0.0)

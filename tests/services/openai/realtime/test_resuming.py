@@ -185,6 +185,19 @@ class TestHistory:
         assert update["session"]["instructions"] == "Be brief."
         assert sent(session.receive(updated())) == []
 
+    @pytest.mark.parametrize("is_lost", [True, False])
+    def test_reset_takes_no_sound_and_no_image_along_that_waited_for_a_connection(self, is_lost):
+        session = ready_session()
+        session.receive(speech_started())
+        session.append_audio(SECOND)
+        if is_lost:
+            session.closed()
+            session.append_audio(SECOND)
+            session.add_image("data:image/png;base64,AA==")
+        session.reset()
+        session.receive(created())
+        assert sent(session.receive(updated())) == []
+
     def test_twice_lost_before_it_was_ready_tells_all_of_it_once(self):
         session = ready_session()
         spoken_turn(session, "Hello.", "Hello!")

@@ -12,7 +12,7 @@ from loguru import logger
 from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.services.llm_service import FunctionCallParams
 
-from tests.services.openai.realtime.wire_lines import created, updated
+from tests.services.openai.realtime.wire_lines import created, error, updated
 from tests.support.pipelines import Running, running
 from tests.support.scripted_server import ScriptedServer
 from voicepipe.errors import ConnectionRefused, SettingsError
@@ -302,6 +302,19 @@ class TestTools:
             assert [tool["name"] for tool in first["tools"]] == ["get_date"]
             assert llm.has_function("get_date")
             assert not llm.has_function("get_time")
+
+    async def test_those_before_run_again_when_the_server_refuses_the_change(self):
+        async with session(session_properties=SessionProperties(tools=[get_time])) as (llm, server, bot, _):
+            await bot.worker.queue_frame(LLMUpdateSettingsFrame(settings={"tools": [get_date]}))
+            update = await server.expect("session.update")
+            assert llm.has_function("get_date")
+            refusal = {"param": "session.tools[0].name", "message": "String does not match."}
+            await server.say(error("invalid_value", update["event_id"], **refusal))
+            [problem] = await bot.up.wait_for(ErrorFrame)
+            assert problem.error == "invalid_value: session.tools[0].name: String does not match."
+            assert llm.has_function("get_time")
+            assert not llm.has_function("get_date")
+            assert [tool["name"] for tool in llm.session_properties.tools] == ["get_time"]
 
     async def test_a_change_that_is_refused_registers_nothing(self):
         async with session(session_properties=SessionProperties(tools=[get_time])) as (llm, _, bot, _):

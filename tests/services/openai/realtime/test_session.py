@@ -38,6 +38,7 @@ from voicepipe.realtime.events import (
     ResponseStarted,
     SessionReady,
     SettingsApplied,
+    ToolCall,
     TranscriptionUsage,
     Usage,
     UserSpeechStarted,
@@ -300,6 +301,19 @@ class TestErrors:
         assert session.receive(line("response.new_thing", anything=1)) == [Oddity("response.new_thing")]
         assert session.receive(line("response.new_thing", anything=2)) == []
         assert session.passed_over == {"response.new_thing": 2}
+
+    def test_a_number_that_is_not_told_hides_no_turn_no_call_and_no_session(self):
+        session = new_session()
+        session.receive(line("session.created", session={"id": "sess_1", "expires_at": "in an hour"}))
+        assert session.receive(updated())[0] == SessionReady("sess_1", None)
+        begun = line("input_audio_buffer.speech_started", audio_start_ms=None, item_id="item_u1")
+        assert session.receive(begun) == [UserSpeechStarted("item_u1", 0)]
+        ended = line("input_audio_buffer.speech_stopped", audio_end_ms=None, item_id="item_u1")
+        assert session.receive(ended) == [UserSpeechStopped("item_u1", 0)]
+        session.receive(response_created())
+        item = {"id": "item_f", "type": "function_call", "call_id": "c", "name": None, "arguments": "{}"}
+        done = line("response.output_item.done", response_id="resp_1", item=item)
+        assert happened(session.receive(done))[-1] == ToolCall("resp_1", "c", "", {})
 
     def test_a_lost_connection_ends_the_response_that_ran(self):
         session = ready_session()

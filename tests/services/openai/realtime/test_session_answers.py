@@ -159,6 +159,14 @@ class TestOneResponseAtATime:
         again = sent(session.receive(response_done("resp_unseen")))
         assert [m["type"] for m in again] == ["response.create"]
 
+    def test_p5_a_response_that_is_refused_takes_no_other_with_it(self):
+        session = ready_session()
+        [ask] = sent(session.create_response(instructions="A"))
+        session.create_response(instructions="B")
+        failure, *_ = outputs = session.receive(error("invalid_value", ask["event_id"], message="No."))
+        assert isinstance(failure, Failure)
+        assert [message["response"] for message in sent(outputs)] == [{"instructions": "B"}]
+
     def test_p5_instructions_of_their_own_are_never_merged_with_another_wish(self):
         session = ready_session()
         session.receive(response_created())
@@ -176,6 +184,22 @@ class TestOneResponseAtATime:
         session.receive(speech_stopped())
         session.receive(response_created())
         assert sent(session.receive(response_done())) == []
+
+    @pytest.mark.parametrize(
+        "detection", [False, {"type": "server_vad", "create_response": False}], ids=["none", "silent"]
+    )
+    @pytest.mark.parametrize("asks_before", [True, False])
+    def test_a_wish_does_not_wait_for_an_answer_that_the_server_was_told_not_to_give(
+        self, detection, asks_before
+    ):
+        session = ready_session()
+        session.receive(speech_started())
+        if asks_before:
+            assert session.create_response() == []
+        told = sent(session.update({"audio": {"input": {"turn_detection": detection}}}))
+        if not asks_before:
+            told += sent(session.create_response())
+        assert [message["type"] for message in told] == ["session.update", "response.create"]
 
     def test_a_result_the_server_had_not_taken_in_when_it_answered_gets_its_own_response(self):
         session = ready_session()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit, urlunsplit
@@ -18,6 +19,9 @@ DEFAULT_URL: Final = "wss://api.openai.com/v1/realtime"
 
 ApiKey: TypeAlias = str | Callable[[], str | Awaitable[str]]
 """A key, or what gives one: asked before every connection, so that keys may expire."""
+
+URL_VARIABLE: Final = "OPENAI_BASE_URL"
+"""Names another server in OpenAI's place, as for OpenAI's own client packages."""
 
 _AZURE_HOST = ".openai.azure.com"
 _AZURE_PATH = "/openai/v1/realtime"
@@ -164,6 +168,27 @@ def _url_parts(base_url: str) -> SplitResult:
 
 def _is_preview(parts: SplitResult) -> bool:
     return parts.path.rstrip("/") == "/openai/realtime"
+
+
+def openai_address(base_url: str | None = None) -> str:
+    """Return an address as a socket's, or the environment's, or OpenAI's own.
+
+    Args:
+        base_url: `http` and `ws` are taken alike, with or without `/realtime` at the end. None takes `OPENAI_BASE_URL`.
+
+    Raises:
+        SettingsError: It is no URL; the error names where it came from.
+    """
+    field, given = ("base_url", base_url) if base_url else (URL_VARIABLE, os.environ.get(URL_VARIABLE))
+    if not given:
+        return DEFAULT_URL
+    scheme, separator, rest = given.strip().partition("://")
+    if not separator:
+        raise SettingsError(field, f"is no URL, e.g. {DEFAULT_URL!r}")
+    scheme = {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme)
+    path, question, query = rest.partition("?")
+    path = path.rstrip("/")
+    return f"{scheme}://{path if path.endswith('/realtime') else f'{path}/realtime'}{question}{query}"
 
 
 def ga_url(base_url: str) -> str:

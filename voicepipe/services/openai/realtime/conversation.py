@@ -20,7 +20,7 @@ from voicepipe.rests import done
 from voicepipe.services.openai.realtime.dialect import GA, Dialect
 from voicepipe.services.openai.realtime.events import SessionProperties
 from voicepipe.services.openai.realtime.session import OpenAIRealtimeSession
-from voicepipe.services.openai.realtime.tools import runnable_tools
+from voicepipe.services.openai.realtime.tools import Runnable, runnable_tools
 
 
 class OpenAIConversation(RealtimeService):
@@ -52,6 +52,7 @@ class OpenAIConversation(RealtimeService):
             properties, client_interrupts=judged, resumes_answers=resume_answers, dialect=dialect
         )
         self._runnable_tools = runnable_tools(SessionProperties(tools=tools).tools)
+        self._tools_before: tuple[Any, list[Runnable]] = (None, [])
         super().__init__(session=session, interruptions=interruptions, **kwargs)
         self._tokens = count(1)
 
@@ -76,6 +77,7 @@ class OpenAIConversation(RealtimeService):
 
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings as a whole or not at all, and register the functions it brings."""
+        before = self.session.properties.tools
         try:
             changed = await super()._update_settings(delta)
         except SettingsError as error:
@@ -83,23 +85,33 @@ class OpenAIConversation(RealtimeService):
             await done(super().perform_now([Failure("settings", str(error), field=error.field)]))
             return {}
         if "tools" in changed:
-            self._register_tools(self.given_changes(delta)["tools"])
+            self._register_tools(self.given_changes(delta)["tools"], before)
         return changed
 
     async def set_tools(self, tools: Any) -> None:
         """Offer the model other functions from here on, and register those that bring their handlers."""
+        before = self.session.properties.tools
         await self.perform(self.session.update({"tools": tools}))
-        self._register_tools(tools)
+        self._register_tools(tools, before)
 
-    def _register_tools(self, given: Any) -> None:
+    def _register_tools(self, given: Any, before: Any = None) -> None:
         try:
             tools = SessionProperties(tools=given).tools
         except ValidationError:
             # The session has refused them, with a reason.
             return
         if tools == self.session.properties.tools:
+            self._tools_before = (before, self._runnable_tools)
             self._runnable_tools = runnable_tools(tools)
             self._sync_registered_tool_handlers(self._runnable_tools)
+
+    def settings_refused(self) -> None:
+        """Register the functions again that the model still has, if it was others that the server refused."""
+        tools, runnable = self._tools_before
+        if tools is not None and tools == self.session.properties.tools:
+            self._tools_before = (None, [])
+            self._runnable_tools = runnable
+            self._sync_registered_tool_handlers(runnable)
 
     def _service_tools(self) -> Any:
         """Return what is registered as long as no context brings tools of its own."""
@@ -128,6 +140,7 @@ class OpenAIConversation(RealtimeService):
             The response if `conversation` is `none`: how it ended, its words, its items and its tokens.
 
         Raises:
+            SettingsError: A field holds something that JSON has no form for; the error names it.
             VoicepipeError: The connection ended first.
         """
         given = {"instructions": instructions, "input": input, "metadata": metadata, **fields}
@@ -171,8 +184,9 @@ def changes_in(
         other_names: Pipecat's names of settings, with the names that the wire has for them.
 
     Raises:
-        SettingsError: `session_properties` is something else.
+        SettingsError: The delta or its `session_properties` is something else.
     """
+    _refuse_no_settings(delta)
     given = delta.given_fields()
     properties: Any = given.pop("session_properties", None)
     if isinstance(properties, properties_class):
@@ -183,3 +197,11 @@ def changes_in(
     else:
         raise SettingsError("session_properties", "is a SessionProperties or a dict in its shape")
     return deep_merge(changes, {other_names.get(name, name): value for name, value in given.items()})
+
+
+def _refuse_no_settings(delta: object) -> None:
+    if not isinstance(delta, LLMSettings):
+        what = type(delta).__name__
+        raise SettingsError(
+            "delta", f"is the service's Settings, not {what}; a dict is given as settings={{...}}"
+        )

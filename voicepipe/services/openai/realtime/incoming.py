@@ -39,7 +39,7 @@ from voicepipe.realtime.events import (
 from voicepipe.realtime.session import Role
 from voicepipe.services.openai.realtime import wire
 from voicepipe.services.openai.realtime.errors import failure_of
-from voicepipe.services.openai.realtime.results import end_of, mappings, transcription_usage
+from voicepipe.services.openai.realtime.results import count, end_of, mappings, transcription_usage
 from voicepipe.services.openai.realtime.state import State
 
 Event: TypeAlias = Mapping[str, Any]
@@ -105,7 +105,7 @@ class Incoming:
     def _on_session_created(self, event: Event) -> list[Output]:
         state, session = self._state, event["session"]
         state.session_id = str(session.get("id") or "")
-        state.expires_at = session.get("expires_at")
+        state.expires_at = count(session, "expires_at") or None
         return state.tuning.first()
 
     def _on_session_updated(self, event: Event) -> list[Output]:
@@ -121,7 +121,7 @@ class Incoming:
 
     def _on_speech_started(self, event: Event) -> list[Output]:
         state, item_id = self._state, _text(event["item_id"])
-        began_ms = event.get("audio_start_ms", 0)
+        began_ms = count(event, "audio_start_ms")
         is_news = state.turn.began(item_id, began_ms)
         state.history.place(item_id, "user")
         state.responses.server_turn(state.tuning.server_does("create_response"))
@@ -133,7 +133,7 @@ class Incoming:
         creates = state.tuning.server_does("create_response")
         if not state.turn.ended(item_id):
             return []
-        return [UserSpeechStopped(item_id, event.get("audio_end_ms", 0), creates_response=creates)]
+        return [UserSpeechStopped(item_id, count(event, "audio_end_ms"), creates_response=creates)]
 
     def _on_committed(self, event: Event) -> list[Output]:
         item_id = _text(event["item_id"])
@@ -230,7 +230,7 @@ class Incoming:
             return []
         sound = decoded(event["delta"])
         state.has_spoken = state.has_given = True
-        state.spoken.received(response_id, item_id, event.get("content_index", 0), sound)
+        state.spoken.received(response_id, item_id, count(event, "content_index"), sound)
         state.history.sounds(item_id, len(sound) / state.format_out.bytes_per_ms)
         form = state.format_out
         return [AudioChunk(response_id, item_id, sound, None if form.name == "PCM" else form)]
@@ -275,11 +275,13 @@ class Incoming:
             told.append(ItemUpdated(item["id"], item))
         if item.get("type") != "function_call" or item.get("status") == "incomplete":
             return told
-        return told + self._call(event["response_id"], item["call_id"], item["name"], item["arguments"])
+        return told + self._call(
+            event["response_id"], item["call_id"], item.get("name") or "", item["arguments"]
+        )
 
     def _call(self, response_id: str, call_id: str, name: str, text: str) -> list[Output]:
         state = self._state
-        if not state.responses.hears(response_id) or not state.calls.made(response_id, call_id):
+        if not state.responses.hears(response_id) or not state.calls.made(response_id, _text(call_id)):
             return []
         self._call_names.pop(call_id, None)
         arguments, problem = _arguments(text)
@@ -341,8 +343,7 @@ class Incoming:
         if not event_id and not state.turn.speaks:
             # It may be the server's own answer to the user that failed: nothing needs to wait for that any more.
             state.responses.server_turn(False)
-            return [failure, *state.ask()]
-        return [failure]
+        return [failure, *state.ask()]
 
     def _nothing(self, _event: Event) -> list[Output]:
         return []

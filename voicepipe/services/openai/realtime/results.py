@@ -46,12 +46,14 @@ def transcription_usage(item_id: str, usage: Any, model: str | None = None) -> T
     """Return what a transcription cost: seconds or tokens, as its model is billed."""
     values = mapping(usage)
     if values.get("type") == "duration":
-        return TranscriptionUsage(item_id, seconds=float(values.get("seconds") or 0.0), model=model)
+        seconds = values.get("seconds")
+        counted = float(seconds) if isinstance(seconds, int | float) else 0.0
+        return TranscriptionUsage(item_id, seconds=counted, model=model)
     if values.get("type") == "tokens":
         return TranscriptionUsage(
             item_id,
-            input_tokens=_count(values, "input_tokens"),
-            output_tokens=_count(values, "output_tokens"),
+            input_tokens=count(values, "input_tokens"),
+            output_tokens=count(values, "output_tokens"),
             model=model,
         )
     return None
@@ -64,18 +66,18 @@ def _usage(usage: Any) -> Usage | None:
     taken, given = mapping(values.get("input_token_details")), mapping(values.get("output_token_details"))
     cached = mapping(taken.get("cached_tokens_details"))
     return Usage(
-        input_tokens=_count(values, "input_tokens"),
-        output_tokens=_count(values, "output_tokens"),
-        total_tokens=_count(values, "total_tokens"),
-        input_text_tokens=_count(taken, "text_tokens"),
-        input_audio_tokens=_count(taken, "audio_tokens"),
-        input_image_tokens=_count(taken, "image_tokens"),
-        cached_tokens=_count(taken, "cached_tokens"),
-        cached_text_tokens=_count(cached, "text_tokens"),
-        cached_audio_tokens=_count(cached, "audio_tokens"),
-        output_text_tokens=_count(given, "text_tokens"),
-        output_audio_tokens=_count(given, "audio_tokens"),
-        cached_image_tokens=_count(cached, "image_tokens"),
+        input_tokens=count(values, "input_tokens"),
+        output_tokens=count(values, "output_tokens"),
+        total_tokens=count(values, "total_tokens"),
+        input_text_tokens=count(taken, "text_tokens"),
+        input_audio_tokens=count(taken, "audio_tokens"),
+        input_image_tokens=count(taken, "image_tokens"),
+        cached_tokens=count(taken, "cached_tokens"),
+        cached_text_tokens=count(cached, "text_tokens"),
+        cached_audio_tokens=count(cached, "audio_tokens"),
+        output_text_tokens=count(given, "text_tokens"),
+        output_audio_tokens=count(given, "audio_tokens"),
+        cached_image_tokens=count(cached, "image_tokens"),
     )
 
 
@@ -90,6 +92,7 @@ def mappings(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(mapping(one) for one in values if isinstance(one, Mapping))
 
 
-def _count(values: Mapping[str, Any], name: str) -> int:
+def count(values: Mapping[str, Any], name: str) -> int:
+    """Return a number that the server counted; 0 if it did not, or says something else than a number."""
     value = values.get(name)
     return int(value) if isinstance(value, int | float) else 0

@@ -107,6 +107,11 @@ class OpenAIRealtimeSession(StatefulSession[State, Incoming]):
         self._incoming.lost()
         return self._state.lost()
 
+    def reset(self) -> list[Output]:
+        """Forget the conversation, but not the settings."""
+        self._uncommitted_bytes = 0
+        return super().reset()
+
     # The user's sound.
 
     def append_audio(self, pcm: bytes) -> list[Output]:
@@ -203,7 +208,11 @@ class OpenAIRealtimeSession(StatefulSession[State, Incoming]):
     def create_response(
         self, *, instructions: str | None = None, tool_choice: str | None = None
     ) -> list[Output]:
-        """Ask for a response; while another one runs, this one waits for its end (P-5)."""
+        """Ask for a response; while another one runs, this one waits for its end (P-5).
+
+        Raises:
+            SettingsError: `instructions` or `tool_choice` cannot be told.
+        """
         fields = {"instructions": instructions, "tool_choice": tool_choice}
         return self._state.want({name: value for name, value in fields.items() if value is not None})
 
@@ -215,11 +224,19 @@ class OpenAIRealtimeSession(StatefulSession[State, Incoming]):
     # What this API has besides.
 
     def want_response(self, fields: Mapping[str, Any]) -> list[Output]:
-        """Ask for a response of the conversation with fields of its own, as the wire names them."""
+        """Ask for a response of the conversation with fields of its own, as the wire names them.
+
+        Raises:
+            SettingsError: One of them cannot be told.
+        """
         return self._state.want(fields)
 
     def side_response(self, token: str, fields: Mapping[str, Any]) -> list[Output]:
-        """Ask for a response outside of the conversation; a `SideResponse` with this token follows."""
+        """Ask for a response outside of the conversation; a `SideResponse` with this token follows.
+
+        Raises:
+            SettingsError: A field of it cannot be told.
+        """
         return [*self._state.outbox.put(self._state.sides.ask(token, self._state.dialect.response(fields)))]
 
     def delete(self, item_id: str) -> list[Output]:

@@ -24,7 +24,11 @@ class Sides:
         Args:
             token: By which its end will be told.
             fields: Of the response, as the wire names them.
+
+        Raises:
+            SettingsError: One of them cannot be told.
         """
+        wire.refuse_what_is_no_json(fields)
         self._asked.add(token)
         metadata = {**fields.get("metadata", {}), _TOKEN: token}
         response = {**fields, "conversation": "none", "metadata": metadata}

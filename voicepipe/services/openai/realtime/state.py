@@ -74,15 +74,10 @@ class State:
         self._broke_off = False
         self._restored: set[str] = set()
         self._ids = 0
-        self.fit_formats()
-
-    def fit_formats(self) -> None:
-        """Take the formats of the settings; only while no connection uses others."""
-        self.format_in: WireFormat = self.tuning.format_in
-        self.format_out: WireFormat = self.tuning.format_out
-        base64_per_ms = self.format_in.bytes_per_ms * 4 // 3
-        self.outbox = Outbox(HOLD_MS * base64_per_ms)
-        self.turn = UserTurn(base64_per_ms, by_client=not self.tuning.server_decides_turns)
+        self.format_in = self.tuning.format_in
+        self.format_out = self.tuning.format_out
+        self.outbox = self._new_outbox()
+        self.turn = UserTurn(_in_base64(self.format_in), by_client=not self.tuning.server_decides_turns)
         self.spoken = SpokenItems(self.format_out.bytes_per_ms)
 
     @property
@@ -97,6 +92,10 @@ class State:
         used_in, used_out = (FORMATS.get(type_, ours) for type_, ours in zip(told, asked, strict=True))
         if (used_in, used_out) != asked:
             logger.warning(f"the server uses other formats of sound than it was asked for: {told}")
+        self._use_formats(used_in, used_out)
+
+    def _use_formats(self, used_in: WireFormat, used_out: WireFormat) -> None:
+        """Use formats from here on; while no connection uses others."""
         if used_in != self.format_in:
             self._recode(self.format_in, used_in)
         if used_out != self.format_out:
@@ -105,11 +104,13 @@ class State:
 
     def _recode(self, old: WireFormat, new: WireFormat) -> None:
         self.format_in = new
-        base64_per_ms = new.bytes_per_ms * 4 // 3
         held = recoded(self.outbox.open(), old, new)
-        self.outbox = Outbox(HOLD_MS * base64_per_ms)
+        self.outbox = self._new_outbox()
         self.outbox.put(*held)
-        self.turn.recode(base64_per_ms, lambda sound: recoded(sound, old, new))
+        self.turn.recode(_in_base64(new), lambda sound: recoded(sound, old, new))
+
+    def _new_outbox(self) -> Outbox:
+        return Outbox(HOLD_MS * _in_base64(self.format_in))
 
     def next_id(self, kind: str) -> str:
         """Return a new id of ours."""
@@ -121,10 +122,14 @@ class State:
     def update(self, changes: Mapping[str, Any]) -> list[Output]:
         """Change settings, and take over what they mean for the sound."""
         outputs = self.tuning.update(changes, has_spoken=self.has_spoken)
-        if (self.tuning.format_in, self.tuning.format_out) != (self.format_in, self.format_out):
-            self.fit_formats()
+        if not self.tuning.is_told:
+            self._use_formats(self.tuning.format_in, self.tuning.format_out)
         self.turn.set_by_client(not self.tuning.server_decides_turns)
-        return outputs
+        if self.tuning.server_decides_turns and self.tuning.server_does("create_response"):
+            return outputs
+        # No answer of the server's comes any more to a turn that has begun: nothing needs to wait for it.
+        self.responses.server_turn(False)
+        return [*outputs, *self.ask()]
 
     @property
     def is_quiet(self) -> bool:
@@ -139,7 +144,9 @@ class State:
         self.history.clear()
         self.responses.forget()
         self.calls = Calls()
+        self.outbox = self._new_outbox()
         self.turn.lost()
+        self.turn.forget_recent()
         self.goes_on = False
 
     def add_item(self, item_id: str, item: Mapping[str, Any]) -> list[Output]:
@@ -150,7 +157,12 @@ class State:
         return [wire.create_item(item_id, item)]
 
     def want(self, fields: Mapping[str, Any] | None = None) -> list[Output]:
-        """Want a response; it is asked for when its time has come."""
+        """Want a response; it is asked for when its time has come.
+
+        Raises:
+            SettingsError: A field of it cannot be told.
+        """
+        wire.refuse_what_is_no_json(fields or {})
         self.responses.want(Wish(self.next_id("ask"), fields or {}))
         return self.ask()
 
@@ -258,3 +270,8 @@ class State:
         item_id = entry.item_id if len(entry.item_id) <= _LONGEST_ID else self.next_id("item")
         self._restored.add(item_id)
         return item_id, self.dialect.message_item(entry.role, entry.text)
+
+
+def _in_base64(format_in: WireFormat) -> int:
+    """Return how many bytes a millisecond of sound has on the wire."""
+    return format_in.bytes_per_ms * 4 // 3

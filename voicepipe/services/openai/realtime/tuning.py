@@ -34,6 +34,9 @@ class Tuning:
         client_interrupts: Whether the server is told to leave answers and interruptions to the client, whatever the
             settings say.
         dialect: How settings look on the wire.
+
+    Raises:
+        SettingsError: A setting cannot be told.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Tuning:
         """How the wire is spelled; another one counts from the next connection on."""
         self._client_interrupts = client_interrupts
         self._updates = 0
-        self._is_told = False
+        self.is_told = False
+        """Whether this connection was told settings: what cannot change in a session is settled from then on."""
+        wire.refuse_what_is_no_json(plain(properties))
         self._settings = SettingsInForce(properties)
 
     # What the settings in force mean.
@@ -100,14 +105,14 @@ class Tuning:
 
     def first(self) -> list[Output]:
         """Return the update that tells a new connection everything."""
-        self._is_told = True
+        self.is_told = True
         self._settings = SettingsInForce(self.properties)
         self._settings.change(_FIRST, self.properties, {})
         return [self.dialect.session_update(self._in_wire_shape(self.properties), _FIRST)]
 
     def lost(self) -> None:
         """Take note that the connection is gone; the next one is told everything."""
-        self._is_told = False
+        self.is_told = False
 
     def update(self, changes: Mapping[str, Any], *, has_spoken: bool) -> list[Output]:
         """Make changes: only what they name, at any depth; only what is different goes out."""
@@ -116,7 +121,7 @@ class Tuning:
             new = self._with_changes(changes, has_spoken=has_spoken)
         except SettingsError as error:
             return [Failure("settings", str(error), field=error.field)]
-        if not self._is_told:
+        if not self.is_told:
             self._settings = SettingsInForce(new)
             return []
         before, after = self._in_wire_shape(self.properties), self._in_wire_shape(new)
@@ -125,7 +130,9 @@ class Tuning:
             return []
         self._updates += 1
         update_id = f"{_UPDATE_ID}{self._updates}"
-        self._settings.change(update_id, new, changes)
+        # Not as they were asked for, which may build upon a change that is refused yet: what goes out stands for itself.
+        told = difference(plain(self.properties), plain(new), wire.MERGED_BY_SERVER)
+        self._settings.change(update_id, new, told)
         return [self.dialect.session_update(different, update_id)]
 
     def confirmed(self) -> None:
@@ -145,9 +152,10 @@ class Tuning:
         field = self.dialect.field(failure.field) or _FIELD_OF_CODE.get(failure.code, "")
         is_first = event_id == _FIRST
         changes = self._settings.refused(event_id)
-        asked = plain(self.properties) if is_first else changes
-        rest = without(asked, field) if field else None
-        fatal = failure.fatal or (is_first and rest is None)
+        before = type(self.properties)() if is_first else self.properties
+        rest = _without(plain(self.properties) if is_first else changes, field, before)
+        # What ends a session elsewhere may here be about a field that it can do without, as a transcription's model.
+        fatal = rest is None and (failure.fatal or is_first)
         told = Failure("settings", failure.message, failure.code, fatal, failure.field)
         if fatal or rest is None or not (rest or is_first):
             return [told]
@@ -160,10 +168,13 @@ class Tuning:
         if "model" in changes:
             raise SettingsError("model", "is chosen when connecting and cannot change in a session")
         new = merged(self.properties, changes)
+        if self.is_told:
+            new = merged(self.properties, wire.without_what_cannot_be_unsaid(changes))
+        wire.refuse_what_is_no_json(plain(new))
         if has_spoken and _voice(new) != _voice(self.properties):
             raise SettingsError("audio.output.voice", "cannot change once the bot has spoken")
         for side in _SIDES:
-            if self._is_told and _format(new, side) != _format(self.properties, side):
+            if self.is_told and _format(new, side) != _format(self.properties, side):
                 raise SettingsError(f"audio.{side}.format", "cannot change once the session runs")
         return new
 
@@ -178,6 +189,28 @@ class Tuning:
         detection = sound_in.get("turn_detection") or {"type": "server_vad"}
         sound_in["turn_detection"] = {**detection, "create_response": False, "interrupt_response": False}
         return {**shape, "audio": {**audio, "input": sound_in}}
+
+
+def _without(asked: Mapping[str, Any], field: str, before: SessionProperties) -> Mapping[str, Any] | None:
+    """Return changes without a field that was refused, and without all around it that cannot be without it.
+
+    Args:
+        asked: The changes.
+        field: A path of names with dots between them; of something in a list, the list.
+        before: The settings that are to be changed.
+
+    Returns:
+        What is left; None if the changes do not name the field.
+    """
+    path = field.partition("[")[0]
+    while path and (rest := without(asked, path)) is not None:
+        try:
+            merged(before, rest)
+        except SettingsError:
+            path = path.rpartition(".")[0]
+        else:
+            return rest
+    return None
 
 
 def _voice(properties: SessionProperties) -> str | CustomVoice | None:

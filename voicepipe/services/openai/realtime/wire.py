@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
 
+from voicepipe.errors import SettingsError
 from voicepipe.quick_base64 import encoded
 from voicepipe.realtime.events import Send
 from voicepipe.realtime.session import Detail, Role
@@ -27,7 +29,34 @@ def append_audio(sound: bytes) -> Send:
 
 def event(type_: str, **fields: Any) -> Send:
     """Return a client event."""
-    return Send(orjson.dumps({"type": type_, **fields}))
+    return Send(_as_json({"type": type_, **fields}))
+
+
+def refuse_what_is_no_json(fields: Mapping[str, Any]) -> None:
+    """Check that fields can be told, before anything counts as said.
+
+    Raises:
+        SettingsError: One holds something that JSON has no form for; the error names the field.
+    """
+    for name, value in fields.items():
+        try:
+            _as_json(value)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(name, f"cannot be told as JSON: {error}") from None
+
+
+def _as_json(value: Any) -> bytes:
+    """Return a value as JSON; half a character, as is left of a text that was cut by its UTF-16, becomes `?`.
+
+    Raises:
+        TypeError: JSON has no form for something in it.
+        ValueError: It holds itself.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # It takes numbers of any size and keys that are numbers, and takes longer.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def session_update(session: Mapping[str, Any], event_id: str) -> Send:
@@ -88,6 +117,23 @@ def session_in_wire_shape(properties: SessionProperties) -> dict[str, Any]:
     if modalities and len(modalities) > 1:
         wire["output_modalities"] = ["audio"]
     return wire
+
+
+def without_what_cannot_be_unsaid(changes: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return changes without each None for something that a server which was told once cannot be made to forget.
+
+    The server keeps what it has there, and so do we.
+    """
+    left: dict[str, Any] = {}
+    for name, value in changes.items():
+        path = f"{above}{name}"
+        if value is None and path not in _CAN_BE_CLEARED:
+            continue
+        if name in MERGED_BY_SERVER and isinstance(value, Mapping):
+            left[name] = without_what_cannot_be_unsaid(cast("Mapping[str, Any]", value), f"{path}.")
+        else:
+            left[name] = value
+    return left
 
 
 _CAN_BE_CLEARED = frozenset(
