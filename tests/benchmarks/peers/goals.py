@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from tests.benchmarks.peers.suite import Results
 
+_MANY = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -48,6 +50,8 @@ def _goals(results: Results) -> list[Goal]:
     figure = _figures(results)
     most = max((calls for calls in results.plan["calls"] if calls <= 25), default=1)
     few = min(results.plan["calls"])
+    # With one call, waking up is nearly all of the cost.
+    many = [calls for calls in results.plan["calls"] if calls >= _MANY] or [few]
 
     def ratio(name: str, over: str, what: str, calls: int) -> float:
         other = figure(over, what, calls)
@@ -78,17 +82,23 @@ def _goals(results: Results) -> list[Goal]:
             )
             for way, ms in added.items()
         ),
-        Goal(
-            f"processor time to the transcoding floor, {most} calls",
-            "at most 1.3",
-            ratio("voicepipe", "floor-transcoding", "cpu_ms", most),
-            1.3,
+        *(
+            Goal(
+                f"processor time to the transcoding floor, {calls} calls",
+                "at most 1.3",
+                ratio("voicepipe", "floor-transcoding", "cpu_ms", calls),
+                1.3,
+            )
+            for calls in many
         ),
-        Goal(
-            f"processor time to the floor, G.711 through, {most} calls",
-            "at most 1.4",
-            ratio("voicepipe-g711", "floor", "cpu_ms", most),
-            1.4,
+        *(
+            Goal(
+                f"processor time to the floor, G.711 through, {calls} calls",
+                "at most 1.4",
+                ratio("voicepipe-g711", "floor", "cpu_ms", calls),
+                1.4,
+            )
+            for calls in many
         ),
         Goal("calls a core, to Pipecat", "at least 2.2", capacity("pipecat"), 2.2, at_least=True),
         Goal(
