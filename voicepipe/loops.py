@@ -1,6 +1,7 @@
-"""The event loop of the programs that voicepipe brings along: uvloop's where it is installed, which costs less.
+"""The event loop: its time, and which one the programs run on that voicepipe brings along.
 
-A program of one's own has `uvloop.run(main())` or `asyncio.run(main())`; nothing else here asks which loop it runs on.
+That is uvloop's where it is installed, which costs less. A program of one's own has `uvloop.run(main())` or
+`asyncio.run(main())`; nothing else here asks which loop it runs on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from importlib.util import find_spec
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+
+
+def now_ms() -> float:
+    """Return the event loop's time, in milliseconds: the one clock, which tests and replays put forward."""
+    return asyncio.get_running_loop().time() * 1000
 
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:

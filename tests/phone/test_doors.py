@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from io import BytesIO
 from urllib.parse import urlencode, urlsplit
@@ -15,11 +13,11 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.reliability.strangers.raw import asked, get, host_of, status_of
-from tests.support.phones import CALLER, CARRIERS, PERSON, SECRET, FakeCarrier
+from tests.support.phones import CALLER, CARRIERS, PERSON, SECRET, FakeCarrier, hears_busy, silent_agent
 from tests.support.tones import heard, spoken, tone_server
-from voicepipe.errors import CallNotTakenError, CarrierRefusedError, PhoneError, PortTakenError, SettingsError
+from voicepipe.errors import CallNotTakenError, CarrierRefusedError, SettingsError
 from voicepipe.local.carriers import LocalCall, PlivoDialect, TelnyxDialect, TwilioDialect
-from voicepipe.phone import CallHooks, OpenAIRealtime, Phone, PhoneLimits, Telnyx
+from voicepipe.phone import CallHooks, OpenAIRealtime, PhoneLimits
 from voicepipe.phone.carriers.twilio import signature as twilio_signature
 
 pytestmark = pytest.mark.virtual_time
@@ -33,23 +31,9 @@ SIGNED = [
 DIALECTS = {"twilio": TwilioDialect, "telnyx": TelnyxDialect, "plivo": PlivoDialect}
 
 
-def silent_agent(phone):
-    return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
-
-
 def path_and_query(url):
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
-
-
-def hears_busy(far, markup):
-    """The caller hears the busy tone."""
-    if far.name == "telnyx":
-        [asked] = far.asked_for("/actions/reject")
-        assert asked.fields == {"cause": "USER_BUSY"}
-    else:
-        busy = {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}
-        assert busy[far.name] in markup
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -90,18 +74,19 @@ async def test_a_replayed_webhook_is_refused(carrier):
 @pytest.mark.parametrize("carrier", ["telnyx", "plivo"])
 async def test_a_call_that_is_told_twice_while_its_agent_is_chosen_is_one_call(carrier):
     """Each is signed anew, as carriers do that ask again when no answer comes."""
-    is_chosen = asyncio.Event()
+    is_asked, is_chosen = asyncio.Event(), asyncio.Event()
     async with FakeCarrier(carrier) as far:
         phone = far.phone()
 
         async def choose(caller):
+            is_asked.set()
             await is_chosen.wait()
             return silent_agent(phone)
 
         async with phone.serving(choose, port=0) as door:
             url, fields = f"{door.local_url}/{carrier}/voice", far.ringing(far.new_id())
             first = asyncio.create_task(far.tell(url, fields))
-            await asyncio.sleep(0.1)
+            await is_asked.wait()
             assert await far.tell(url, {**fields, "again": "1"}) == (403, "")
             is_chosen.set()
             assert (await first)[0] == 200
@@ -110,18 +95,19 @@ async def test_a_call_that_is_told_twice_while_its_agent_is_chosen_is_one_call(c
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_calls_whose_agent_is_being_chosen_count_as_calls(carrier):
-    is_chosen = asyncio.Event()
+    is_asked, is_chosen = asyncio.Event(), asyncio.Event()
     async with FakeCarrier(carrier) as far:
         phone = far.phone()
 
         async def choose(caller):
+            is_asked.set()
             await is_chosen.wait()
             return silent_agent(phone)
 
         async with phone.serving(choose, port=0, limits=PhoneLimits(calls=1)) as door:
             url = f"{door.local_url}/{carrier}/voice"
             first = asyncio.create_task(far.tell(url, far.ringing(far.new_id())))
-            await asyncio.sleep(0.1)
+            await is_asked.wait()
             _, markup = await far.tell(url, far.ringing(far.new_id()))
             hears_busy(far, markup)
             is_chosen.set()
@@ -313,104 +299,6 @@ async def test_one_call_too_many_hears_the_busy_tone(carrier):
             assert status == 200
             hears_busy(far, markup)
             assert len(phone.calls) == 1
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_shutdown_lets_calls_end_and_refuses_new_ones(carrier):
-    async with tone_server() as server, FakeCarrier(carrier) as far:
-        phone = far.phone()
-        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
-        leave = asyncio.Event()
-        url = ""
-
-        async def serve():
-            nonlocal url
-            async with phone.serving(agent, port=0) as door:
-                url = door.local_url
-                ready.set()
-                await leave.wait()
-
-        ready = asyncio.Event()
-        serving = asyncio.create_task(serve())
-        await ready.wait()
-        async with await far.call(url) as call:
-            await call.say(spoken("hello"))
-            leave.set()
-            await call.until_answered()
-            _, markup = await far.tell(f"{url}/{carrier}/voice", far.ringing(far.new_id()))
-            hears_busy(far, markup)
-            assert not serving.done()
-        await serving
-    assert heard(call.heard) == "Hello! How can I help you?"
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_shutdown_waits_only_so_long(carrier):
-    async with tone_server() as server, FakeCarrier(carrier) as far:
-        phone = far.phone()
-        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
-        async with phone.serving(agent, port=0, limits=PhoneLimits(shutdown_secs=3)) as door:
-            call = await far.call(door.local_url)
-            await call.__aenter__()
-            await call.say(spoken("hello"))
-            [running] = phone.calls
-        assert (await running.result()).reason == "the phone closes"
-        await call.until_ended()
-        await call.__aexit__()
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_cancelled_phone_leaves_nothing(carrier):
-    async with tone_server() as server, FakeCarrier(carrier) as far:
-        phone = far.phone()
-        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
-        serving = asyncio.create_task(phone.serve(agent, port=0))
-        door = await phone.until_serving()
-        async with await far.call(door.local_url) as call:
-            await call.say(spoken("hello"))
-            serving.cancel()
-            await call.until_ended()
-            with pytest.raises(asyncio.CancelledError):
-                await serving
-    assert not phone.calls
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_sigterm_ends_serving_after_the_calls(carrier):
-    async with tone_server() as server, FakeCarrier(carrier) as far:
-        phone = far.phone()
-        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
-        before = signal.getsignal(signal.SIGTERM)
-        serving = asyncio.create_task(phone.serve(agent, port=0))
-        door = await phone.until_serving()
-        async with await far.call(door.local_url) as call:
-            await call.say(spoken("hello"))
-            os.kill(os.getpid(), signal.SIGTERM)
-            await call.until_answered()
-            assert signal.getsignal(signal.SIGTERM) is before
-            assert not serving.done()
-        await serving
-    assert heard(call.heard) == "Hello! How can I help you?"
-
-
-async def test_a_phone_that_could_not_check_webhooks_does_not_serve():
-    phone = Phone(carrier=Telnyx(api_key="k"), phone_number="+15550001234")
-    with pytest.raises(SettingsError, match="public_key"):
-        async with phone.serving(port=0):
-            pass
-
-
-async def test_a_port_that_is_taken_and_serving_twice_are_said():
-    async with FakeCarrier("twilio") as far:
-        phone, other = far.phone(), far.phone()
-        async with phone.serving(port=0) as door:
-            port = int(door.local_url.rpartition(":")[2])
-            with pytest.raises(PortTakenError):
-                async with other.serving(port=port):
-                    pass
-            with pytest.raises(PhoneError, match="serves already"):
-                async with phone.serving(port=0):
-                    pass
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -244,15 +244,16 @@ async def test_a_detection_that_there_is_not_is_said_and_no_call_is_begun():
 async def test_a_call_out_whose_agent_is_chosen_when_the_phone_has_closed_says_so():
     async with FakeCarrier("twilio") as far:
         phone = far.phone(public_url="https://bot.example.com")
-        is_chosen = asyncio.Event()
+        is_asked, is_chosen = asyncio.Event(), asyncio.Event()
 
         async def choose(caller):
+            is_asked.set()
             await is_chosen.wait()
             return silent_agent(phone)
 
         async with phone.serving(choose, port=0):
             placing = asyncio.create_task(phone.call(PERSON))
-            await asyncio.sleep(0.1)
+            await is_asked.wait()
         is_chosen.set()
         with pytest.raises(PhoneError, match="closes"):
             await placing

@@ -1,4 +1,4 @@
-"""What a phone is served with and for how long: agents, addresses, ports, signals, and who waits for it."""
+"""What a phone is served with and for how long: agents, addresses, ports, signals, shutdown, and who waits for it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ import signal
 import pytest
 from loguru import logger
 
-from tests.support.phones import FakeCarrier
-from voicepipe.errors import CarrierRefusedError, PhoneError, SettingsError
-from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits, Twilio
+from tests.support.phones import CARRIERS, FakeCarrier, hears_busy, silent_agent
+from tests.support.tones import heard, spoken, tone_server
+from voicepipe.errors import CarrierRefusedError, PhoneError, PortTakenError, SettingsError
+from voicepipe.phone import OpenAIRealtime, Phone, PhoneLimits, Telnyx, Twilio
 
 pytestmark = pytest.mark.virtual_time
-
-
-def silent_agent(phone):
-    return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
 
 
 @pytest.mark.parametrize("carrier", ["twilio", Twilio])
@@ -170,3 +167,101 @@ async def test_a_signal_ends_all_phones_of_the_process(first_is_cancelled):
     async with asyncio.timeout(5):
         await asyncio.gather(*serving)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_shutdown_lets_calls_end_and_refuses_new_ones(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        leave = asyncio.Event()
+        url = ""
+
+        async def serve():
+            nonlocal url
+            async with phone.serving(agent, port=0) as door:
+                url = door.local_url
+                ready.set()
+                await leave.wait()
+
+        ready = asyncio.Event()
+        serving = asyncio.create_task(serve())
+        await ready.wait()
+        async with await far.call(url) as call:
+            await call.say(spoken("hello"))
+            leave.set()
+            await call.until_answered()
+            _, markup = await far.tell(f"{url}/{carrier}/voice", far.ringing(far.new_id()))
+            hears_busy(far, markup)
+            assert not serving.done()
+        await serving
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_shutdown_waits_only_so_long(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        async with phone.serving(agent, port=0, limits=PhoneLimits(shutdown_secs=3)) as door:
+            call = await far.call(door.local_url)
+            await call.__aenter__()
+            await call.say(spoken("hello"))
+            [running] = phone.calls
+        assert (await running.result()).reason == "the phone closes"
+        await call.until_ended()
+        await call.__aexit__()
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_cancelled_phone_leaves_nothing(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        serving = asyncio.create_task(phone.serve(agent, port=0))
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
+            await call.say(spoken("hello"))
+            serving.cancel()
+            await call.until_ended()
+            with pytest.raises(asyncio.CancelledError):
+                await serving
+    assert not phone.calls
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_sigterm_ends_serving_after_the_calls(carrier):
+    async with tone_server() as server, FakeCarrier(carrier) as far:
+        phone = far.phone()
+        agent = phone.agent(engine=OpenAIRealtime(api_key="k", base_url=server.url))
+        before = signal.getsignal(signal.SIGTERM)
+        serving = asyncio.create_task(phone.serve(agent, port=0))
+        door = await phone.until_serving()
+        async with await far.call(door.local_url) as call:
+            await call.say(spoken("hello"))
+            os.kill(os.getpid(), signal.SIGTERM)
+            await call.until_answered()
+            assert signal.getsignal(signal.SIGTERM) is before
+            assert not serving.done()
+        await serving
+    assert heard(call.heard) == "Hello! How can I help you?"
+
+
+async def test_a_phone_that_could_not_check_webhooks_does_not_serve():
+    phone = Phone(carrier=Telnyx(api_key="k"), phone_number="+15550001234")
+    with pytest.raises(SettingsError, match="public_key"):
+        async with phone.serving(port=0):
+            pass
+
+
+async def test_a_port_that_is_taken_and_serving_twice_are_said():
+    async with FakeCarrier("twilio") as far:
+        phone, other = far.phone(), far.phone()
+        async with phone.serving(port=0) as door:
+            port = int(door.local_url.rpartition(":")[2])
+            with pytest.raises(PortTakenError):
+                async with other.serving(port=port):
+                    pass
+            with pytest.raises(PhoneError, match="serves already"):
+                async with phone.serving(port=0):
+                    pass

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from voicepipe.local.carriers import LocalCarrier, Stream, new_telnyx_keys
 from voicepipe.local.carriers.carrier import CALLER, NUMBER
 from voicepipe.local.carriers.telnyx_exchange import TelnyxExchange
-from voicepipe.phone import Carrier, Phone, PhoneLimits, Plivo, Telnyx, Twilio
+from voicepipe.phone import Carrier, OpenAIRealtime, Phone, PhoneLimits, Plivo, Telnyx, Twilio
 
 CARRIERS = ["twilio", "telnyx", "plivo"]
 PERSON = "+15550003333"
@@ -81,3 +81,17 @@ def path_of(url: str) -> str:
 
 
 LIMITS = PhoneLimits(shutdown_secs=5.0)
+
+
+def silent_agent(phone):
+    return phone.agent(engine=OpenAIRealtime(api_key="k", base_url="ws://127.0.0.1:9/v1/realtime"))
+
+
+def hears_busy(far, markup):
+    """The caller hears the busy tone."""
+    if far.name == "telnyx":
+        [asked] = far.asked_for("/actions/reject")
+        assert asked.fields == {"cause": "USER_BUSY"}
+    else:
+        busy = {"twilio": '<Reject reason="busy"', "plivo": '<Hangup reason="busy"'}
+        assert busy[far.name] in markup

@@ -13,9 +13,9 @@ import soundfile
 
 from tests.testing.bots import BRAIN, FAILS, KEYS, LEAVES, REFUSED, STYLES
 from voicepipe.errors import SettingsError
+from voicepipe.loops import now_ms
 from voicepipe.testing import loaded
 from voicepipe.testing.caller import Caller
-from voicepipe.testing.happened import now_ms
 from voicepipe.testing.stage import Stage
 from voicepipe.transports.sound import Sound
 

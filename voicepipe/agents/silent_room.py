@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
@@ -17,6 +15,7 @@ from voicepipe.frames import (
     TTSAudioRawFrame,
     TTSStoppedFrame,
 )
+from voicepipe.loops import now_ms
 
 
 class SilentRoom(BaseTransport):
@@ -76,6 +75,5 @@ class _Wall(FrameProcessor):
             return
         ms = frame.num_frames * 1000 / frame.sample_rate
         self._played_ms[context_id] = played_ms = self._played_ms.get(context_id, 0.0) + ms
-        at_ms = asyncio.get_running_loop().time() * 1000
-        mark = PlaybackMarkFrame(context_id=context_id, played_ms=played_ms, at_ms=at_ms)
+        mark = PlaybackMarkFrame(context_id=context_id, played_ms=played_ms, at_ms=now_ms())
         await self.push_frame(mark, FrameDirection.UPSTREAM)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from voicepipe.frames import FunctionCallCancelFrame, FunctionCallResultFrame
+from voicepipe.loops import now_ms
 from voicepipe.realtime.fillers import Filler, Fillers
 from voicepipe.realtime.latency import CallMeter, FunctionCallMetricsData
-from voicepipe.realtime.measures import now_ms
 from voicepipe.realtime.translation import tool_output, wants_answer
 
 if TYPE_CHECKING:

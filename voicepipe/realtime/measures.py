@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from pipecat.metrics.metrics import MetricsData
 
 from voicepipe.frames import MetricsFrame
+from voicepipe.loops import now_ms
 from voicepipe.realtime.latency import LatencyMeter, TurnLatencyMetricsData
 
 if TYPE_CHECKING:
@@ -55,8 +55,3 @@ class Measures:
         """Push metrics, if they are wanted."""
         if self._service.metrics_enabled:
             await self._service.push_frame(MetricsFrame(data=[metrics]))
-
-
-def now_ms() -> float:
-    """Return the event loop's time, in milliseconds."""
-    return asyncio.get_running_loop().time() * 1000

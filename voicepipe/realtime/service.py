@@ -51,7 +51,7 @@ from voicepipe.realtime.happenings import Happenings
 from voicepipe.realtime.inputs import Inputs
 from voicepipe.realtime.interruptions import Interruptions
 from voicepipe.realtime.link import Link, Reconnect
-from voicepipe.realtime.measures import Measures, now_ms
+from voicepipe.realtime.measures import Measures
 from voicepipe.realtime.questions import Questions
 from voicepipe.realtime.session import Detail, Session
 from voicepipe.realtime.translation import category_of, has_user_aggregator
@@ -458,9 +458,6 @@ class RealtimeService(SoundHops, LLMService[RealtimeAdapter]):
             VoicepipeError: The connection ended first, or there will be no other one.
         """
         return await self.questions.side_response(token, outputs)
-
-    def _now_ms(self) -> float:
-        return now_ms()
 
     async def _update_settings(self, delta: LLMSettings) -> dict[str, Any]:
         """Make a change of settings: as a whole, or not at all."""

@@ -18,6 +18,7 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.loops import now_ms
 from voicepipe.realtime.events import (
     AudioChunk,
     BotTranscript,
@@ -68,7 +69,7 @@ class Turns:
         """Take into account that sound of the bot goes out now."""
         session = self._service.session
         duration_ms = chunk.samples * 1000 / session.output_sample_rate
-        self._playback.sent(self.context_of(chunk.response_id), chunk.item_id, duration_ms, self._now_ms())
+        self._playback.sent(self.context_of(chunk.response_id), chunk.item_id, duration_ms, now_ms())
         if self._policy.resume_after_ms is not None:
             self._sent.add(chunk)
 
@@ -83,12 +84,12 @@ class Turns:
     @property
     def bot_speaks(self) -> bool:
         """Whether the bot is heard or about to be."""
-        return self._service.session.is_responding or self._playback.is_playing(self._now_ms())
+        return self._service.session.is_responding or self._playback.is_playing(now_ms())
 
     @property
     def is_playing(self) -> bool:
         """Whether the far end has sound of the bot's to play."""
-        return self._playback.is_playing(self._now_ms())
+        return self._playback.is_playing(now_ms())
 
     # The user's sound.
 
@@ -174,7 +175,7 @@ class Turns:
         before = self._heard_before
         return [
             replace(part, played_ms=part.played_ms + before[part.item_id]) if part.item_id in before else part
-            for part in self._playback.cut(self._now_ms())
+            for part in self._playback.cut(now_ms())
         ]
 
     async def _begin_turn(self, *, interrupts: bool) -> None:
@@ -263,6 +264,3 @@ class Turns:
         """Leave nothing behind."""
         self._suspension = None
         await self._stop_waiting()
-
-    def _now_ms(self) -> float:
-        return asyncio.get_running_loop().time() * 1000

@@ -19,6 +19,7 @@ from pipecat.services.llm_service import FunctionCallParams
 
 from voicepipe.errors import VoicepipeError
 from voicepipe.frames import EndFrame, Frame, OutputAudioRawFrame, TTSAudioRawFrame
+from voicepipe.loops import now_ms
 from voicepipe.pipeline import Pipeline, PipelineParams, PipelineWorker, RunResult, run
 from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.link import WireWay
@@ -95,7 +96,7 @@ class _Player:
         self._script = Script(recording, {type(one).__name__ for one in bot})
         self._wires = [RecordedWire() for _ in self._services]
         self._near, self._far = _End(), _End()
-        self._epoch_ms = _now_ms()
+        self._epoch_ms = now_ms()
         self._watch = _Watch(self._services, self._epoch_ms)
         answers = _Answers(recording)
         for index, (service, wire) in enumerate(zip(self._services, self._wires, strict=True)):
@@ -123,7 +124,7 @@ class _Player:
         if acting.done() and not acting.cancelled() and (error := acting.exception()):
             raise error
         entries = self._watch.entries
-        duration_ms = _now_ms() - self._epoch_ms
+        duration_ms = now_ms() - self._epoch_ms
         return Replayed(entries, _hash(entries), result, duration_ms, self._script.not_replayed())
 
     async def _act(self, worker: PipelineWorker) -> None:
@@ -139,7 +140,7 @@ class _Player:
             await worker.queue_frame(EndFrame())
 
     async def _until(self, at_ms: float) -> None:
-        await asyncio.sleep(max(0.0, (self._epoch_ms + at_ms - _now_ms()) / 1000))
+        await asyncio.sleep(max(0.0, (self._epoch_ms + at_ms - now_ms()) / 1000))
 
     async def _take(self, step: Step) -> None:
         if isinstance(step, Opened):
@@ -223,7 +224,7 @@ class _Watch(FirstHopObserver):
         return self._matcher.value(plain)
 
     def _add(self, kind: str, **fields: Any) -> None:
-        t = round(_now_ms() - self._epoch_ms, 2)
+        t = round(now_ms() - self._epoch_ms, 2)
         self.entries.add({"n": len(self.entries) + 1, "t": t, "k": kind, **fields})
 
 
@@ -267,10 +268,6 @@ def _hash(entries: Iterable[Entry]) -> str:
     for entry in entries:
         digest.update(orjson.dumps({**entry, "t": round(entry["t"])}, option=orjson.OPT_SORT_KEYS))
     return digest.hexdigest()
-
-
-def _now_ms() -> float:
-    return asyncio.get_running_loop().time() * 1000
 
 
 @contextmanager

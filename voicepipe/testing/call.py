@@ -12,13 +12,14 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
 from voicepipe.bots import pipeline_of
 from voicepipe.errors import SettingsError
+from voicepipe.loops import now_ms
 from voicepipe.offline import OpenAIPlace
 from voicepipe.pipeline import run
 from voicepipe.telemetry.calls import Fault, ToolRun, Turn
 from voicepipe.telemetry.observer import CallNotes, CallObserver
 from voicepipe.testing.bots import AgentBot, Bot, PhoneBot, PipelineBot
 from voicepipe.testing.environment import environment
-from voicepipe.testing.happened import LINGER_MS, Happened, Witness, now_ms
+from voicepipe.testing.happened import LINGER_MS, Happened, Witness
 from voicepipe.testing.room import Room
 from voicepipe.transports.sound import Sound, read_wav
 

@@ -28,6 +28,7 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.loops import now_ms
 from voicepipe.realtime.translation import wants_answer
 from voicepipe.telemetry.first_hop import FirstHopObserver
 from voicepipe.transports.answer_watch import AnswerWatch
@@ -250,8 +251,3 @@ class Witness(FirstHopObserver):
         EndFrame: _ended,
         CancelFrame: _ended,
     }
-
-
-def now_ms() -> float:
-    """Return the event loop's time, in milliseconds."""
-    return asyncio.get_running_loop().time() * 1000

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from voicepipe.errors import SettingsError
+from voicepipe.loops import now_ms
 from voicepipe.own_files import existing
 from voicepipe.testing.bots import loaded
 from voicepipe.testing.call import Call, CallRecord, calling
 from voicepipe.testing.caller import GREETING_SECS, LIVE_GREETING_SECS
 from voicepipe.testing.environment import environment
-from voicepipe.testing.happened import Happened, now_ms
+from voicepipe.testing.happened import Happened
 from voicepipe.testing.matching import Search, broken, described, instead, latency_ms
 from voicepipe.testing.scenarios import Expectation, Pause, Scenario, SendAfter, Turn
 from voicepipe.testing.stage import Stage

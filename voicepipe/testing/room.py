@@ -25,8 +25,9 @@ from voicepipe.frames import (
     InputDTMFFrame,
     StopFrame,
 )
+from voicepipe.loops import now_ms
 from voicepipe.transports.answer_watch import AnswerWatch
-from voicepipe.transports.conversation_time import ConversationTime, now_ms
+from voicepipe.transports.conversation_time import ConversationTime
 from voicepipe.transports.sound import Sound
 from voicepipe.transports.tracks import Tracks
 from voicepipe.transports.wav_output import WavFileOutput

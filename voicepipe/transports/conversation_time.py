@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from voicepipe.audio.resampler import StreamResampler
+from voicepipe.loops import now_ms
 from voicepipe.transports.listener import Cut, Listener
 from voicepipe.transports.tracks import Tracks
-
-
-def now_ms() -> float:
-    """Return the event loop's time, in milliseconds."""
-    return asyncio.get_running_loop().time() * 1000
 
 
 class ConversationTime:

@@ -24,8 +24,9 @@ from voicepipe.frames import (
     InputAudioRawFrame,
     StopFrame,
 )
+from voicepipe.loops import now_ms
 from voicepipe.transports.answer_watch import AnswerWatch
-from voicepipe.transports.conversation_time import ConversationTime, now_ms
+from voicepipe.transports.conversation_time import ConversationTime
 from voicepipe.transports.sound import Sound
 
 

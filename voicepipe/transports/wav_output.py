@@ -27,8 +27,9 @@ from voicepipe.frames import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from voicepipe.loops import now_ms
 from voicepipe.transports.answer_watch import AnswerWatch
-from voicepipe.transports.conversation_time import ConversationTime, now_ms
+from voicepipe.transports.conversation_time import ConversationTime
 
 
 class WavFileOutput(FrameProcessor):

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from tests.benchmarks.peers.suite import Results
 
 _MANY = 10
+_PROCESSOR_TIME = (
+    ("voicepipe", "floor-transcoding", "transcoding floor", 1.3),
+    ("voicepipe-g711", "floor", "floor, G.711 through", 1.4),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +88,12 @@ def _goals(results: Results) -> list[Goal]:
         ),
         *(
             Goal(
-                f"processor time to the transcoding floor, {calls} calls",
-                "at most 1.3",
-                ratio("voicepipe", "floor-transcoding", "cpu_ms", calls),
-                1.3,
+                f"processor time to the {what}, {calls} calls",
+                f"at most {bound}",
+                ratio(name, over, "cpu_ms", calls),
+                bound,
             )
-            for calls in many
-        ),
-        *(
-            Goal(
-                f"processor time to the floor, G.711 through, {calls} calls",
-                "at most 1.4",
-                ratio("voicepipe-g711", "floor", "cpu_ms", calls),
-                1.4,
-            )
+            for name, over, what, bound in _PROCESSOR_TIME
             for calls in many
         ),
         Goal("calls a core, to Pipecat", "at least 2.2", capacity("pipecat"), 2.2, at_least=True),

@@ -20,6 +20,7 @@ from voicepipe.local.carriers.mishaps import Mishaps
 from voicepipe.local.carriers.plivo import PlivoDialect
 from voicepipe.local.carriers.telnyx import TelnyxDialect
 from voicepipe.local.carriers.twilio import TwilioDialect
+from voicepipe.loops import now_ms
 from voicepipe.transports.sound import Sound
 from voicepipe.transports.tracks import Tracks
 
@@ -154,7 +155,7 @@ class LocalCall:
 
     async def press(self, keys: str) -> None:
         """Press keys."""
-        await self._send(self._line.press(keys, _now_ms()))
+        await self._send(self._line.press(keys, now_ms()))
 
     async def hang_up(self, by: Side = "caller") -> None:
         """End the call: the carrier says so and closes the stream. Nothing happens if it is over.
@@ -199,7 +200,7 @@ class LocalCall:
         """
         before_ms = self._line.played_ms if after_ms is None else after_ms
         await self.until(
-            lambda: self._line.played_ms > before_ms and _now_ms() - self._quiet_since_ms >= quiet_ms
+            lambda: self._line.played_ms > before_ms and now_ms() - self._quiet_since_ms >= quiet_ms
         )
 
     async def until_ended(self) -> None:
@@ -222,7 +223,7 @@ class LocalCall:
             except OSError:
                 await self._socket.close()
                 raise
-        await self._send(self._line.open(_now_ms()))
+        await self._send(self._line.open(now_ms()))
         self._tasks = [
             asyncio.create_task(self._keep_time(self._socket), name="local call: time"),
             asyncio.create_task(self._read(self._socket), name="local call: read"),
@@ -246,15 +247,15 @@ class LocalCall:
                 raise result
 
     async def _keep_time(self, socket: ClientConnection) -> None:
-        began_ms = _now_ms()
+        began_ms = now_ms()
         cut_off_ms = self._mishaps.cut_off_after_ms
         while not self._line.is_over and not self.has_ended:
             # Absolute times: a late wake-up is caught up with by the next one.
-            await asyncio.sleep(max(0.0, (self._line.next_due_ms - _now_ms()) / 1000))
-            if cut_off_ms is not None and _now_ms() - began_ms >= cut_off_ms:
+            await asyncio.sleep(max(0.0, (self._line.next_due_ms - now_ms()) / 1000))
+            if cut_off_ms is not None and now_ms() - began_ms >= cut_off_ms:
                 socket.transport.abort()
                 return
-            await self._send(self._line.advance(_now_ms()))
+            await self._send(self._line.advance(now_ms()))
             await self._notify()
 
     async def _read(self, socket: ClientConnection) -> None:
@@ -262,7 +263,7 @@ class LocalCall:
             while not self._line.is_over:
                 message = await socket.recv()
                 self._show("in", message)
-                await self._send(self._line.receive(message, _now_ms()))
+                await self._send(self._line.receive(message, now_ms()))
             # Only the carrier ends a stream while it reads: at a message that it does not take.
             self._ended_by = self._ended_by or "carrier"
             await socket.close()
@@ -284,13 +285,13 @@ class LocalCall:
 
     async def _notify(self) -> None:
         if self._line.is_playing:
-            self._quiet_since_ms = _now_ms()
+            self._quiet_since_ms = now_ms()
         async with self._changed:
             self._changed.notify_all()
 
     def _show(self, way: Way, message: str | bytes) -> None:
         if self._on_message is not None:
-            self._on_message(way, message, _now_ms())
+            self._on_message(way, message, now_ms())
 
     def _note_said(self, sound: bytes) -> None:
         if self._tracks is not None:
@@ -300,7 +301,3 @@ class LocalCall:
         self._heard += sound
         if self._tracks is not None:
             self._tracks.bot(ulaw_decode(sound))
-
-
-def _now_ms() -> float:
-    return asyncio.get_running_loop().time() * 1000

@@ -30,6 +30,7 @@ from voicepipe.frames import (
     TTSStoppedFrame,
 )
 from voicepipe.hops import SOUND, USERS_SOUND, SoundHops, sound_goes_around
+from voicepipe.loops import now_ms
 from voicepipe.realtime.backlog import Backlog
 from voicepipe.rests import Rest, after, done, joined
 from voicepipe.transports.telephony.one_way import OneWayProbe
@@ -129,7 +130,7 @@ class TelephonyOutput(SoundHops):
         """Take a mark that came back."""
         if self._probe.returned(name):
             return None
-        rest = joined([self._tell(position) for position in self._playout.returned(name, self._now_ms())])
+        rest = joined([self._tell(position) for position in self._playout.returned(name, now_ms())])
         if self._playout.is_playing:
             self._expect_marks()
         elif not self._is_played.is_set():
@@ -215,7 +216,7 @@ class TelephonyOutput(SoundHops):
         """Send sound; what is left to be awaited is to tell who waits for it."""
         if not self._line_is_up or not self._stream.is_open or self._probe.only_listens:
             return None
-        wire, was_idle, now = self._stream.wire, not self._playout.is_playing, self._now_ms()
+        wire, was_idle, now = self._stream.wire, not self._playout.is_playing, now_ms()
         tells_begin = wire.answers_idle_marks and not self._probe.gets_no_marks
         media, duration_ms = wire.media(sound), wire.outgoing.duration_ms(sound)
         if not self._stream.has_room_for(media):
@@ -255,7 +256,7 @@ class TelephonyOutput(SoundHops):
     def _expect_marks(self) -> None:
         """Look again when the last mark should be here, counted from now: sound was sent, or a mark came."""
         grace_secs = 0.0 if self._probe.gets_no_marks else self._stream.limits.marks_secs
-        in_secs = self._playout.overdue_in_ms(self._now_ms()) / 1000 + grace_secs
+        in_secs = self._playout.overdue_in_ms(now_ms()) / 1000 + grace_secs
         self._due_secs = asyncio.get_running_loop().time() + in_secs
         if self._timer is None:
             self._look_when_due()
@@ -273,7 +274,7 @@ class TelephonyOutput(SoundHops):
 
     async def _marks_are_overdue(self) -> None:
         # Unless more was sent meanwhile.
-        if self._playout.overdue_in_ms(self._now_ms()) <= 0:
+        if self._playout.overdue_in_ms(now_ms()) <= 0:
             await self._marks_are_missing()
             await self._all_is_played()
         elif self._playout.is_playing:
@@ -313,7 +314,7 @@ class TelephonyOutput(SoundHops):
             self._stream.send_instead(self._stream.wire.clear())
 
     async def _cut(self) -> None:
-        positions = self._playout.cut(self._now_ms())
+        positions = self._playout.cut(now_ms())
         self._is_open = False
         if self._resampler is not None:
             self._resampler.reset()
@@ -353,6 +354,3 @@ class TelephonyOutput(SoundHops):
         if not self._refused_channels:
             self._refused_channels = True
             await self.push_error(f"num_channels: a telephone takes mono, the sound has {channels} channels")
-
-    def _now_ms(self) -> float:
-        return asyncio.get_running_loop().time() * 1000

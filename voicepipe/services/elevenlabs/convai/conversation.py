@@ -12,6 +12,7 @@ from pipecat.services.settings import LLMSettings
 
 from voicepipe.errors import SettingsError
 from voicepipe.frames import EndWorkerFrame, FunctionCallResultFrame
+from voicepipe.loops import now_ms
 from voicepipe.realtime.connection import Closed
 from voicepipe.realtime.events import Failure, SessionReady
 from voicepipe.realtime.link import Reconnect
@@ -134,13 +135,13 @@ class ElevenLabsConversation(RealtimeService):
 
     def _watch_again(self) -> None:
         if self._signs != self.session.reply_signs:
-            self._signs, self._heard_at_ms = self.session.reply_signs, self._now_ms()
+            self._signs, self._heard_at_ms = self.session.reply_signs, now_ms()
         if self._watch is None and self.session.ends_after_ms is not None:
             self._watch = self.create_task(self._watch_reply(), "watch for the end of a reply")
 
     async def _watch_reply(self) -> None:
         while (patience_ms := self.session.ends_after_ms) is not None:
-            left_ms = self._heard_at_ms + patience_ms - self._now_ms()
+            left_ms = self._heard_at_ms + patience_ms - now_ms()
             if left_ms <= 0:
                 await self.perform(self.session.reply_ended())
             else:
